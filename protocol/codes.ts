@@ -1,0 +1,166 @@
+// Generated from protocol/codes.json by scripts/generate-codes.mjs: change the table, not this file.
+
+export const TA_UUID = '7c3a1f52-5b0e-4c55-9d2b-3f6e0a8c41d7';
+export const VERSION = '0.1.0';
+export const VERSION_NUMBER = 256;
+/** The one shared buffer: requests in its first part, replies in its second (bytes). */
+export const BUFFER = { in: 1572864, out: 524288 } as const;
+
+export const Command = {
+  /** in: empty. out: empty. values: a status, b epoch, c state bits (1 claimed, 2 model active, 4 install under way), d boot counter bits (first 4 bytes of the boot nonce) */
+  PING: 1,
+  /** in: empty. out: hello */
+  HELLO: 2,
+  /** in: requester's nonce, 8 to 64 bytes. out: evidence */
+  EVIDENCE: 3,
+  /** in: owner-statement. out: owner-reply (also when refused, if the statement could be read) */
+  OWNER: 4,
+  /** in: roster. out: empty. a: 0 also when the same roster is already in force */
+  ROSTER: 5,
+  /** in: offer. out: empty. c, d: sensor kid (high, low) */
+  OFFER: 6,
+  /** in: rules-hello. out: label-offer for the current epoch. b: epoch */
+  RULES_HELLO: 7,
+  /** in: record. out: label record. b: epoch. c, d: sensor kid (high, low) */
+  FRAME: 8,
+  /** in: channel id. out: receipt */
+  RECEIPT: 9,
+  /** in: CBOR map of the agent's counters. out: telemetry record. b: epoch */
+  TELEMETRY: 10,
+  /** in: CBOR [suit-envelope, model-offer / null]; null loads the committed model after a restart. b: first segment wanted */
+  MODEL_BEGIN: 11,
+  /** in: segment ciphertext; a: its index. b: next segment wanted, or 0xffffffff when the model is active */
+  MODEL_SEGMENT: 12,
+  /** reserved for inferences that stream their weights over several invokes */
+  CONTINUE: 13,
+} as const;
+export type Command = (typeof Command)[keyof typeof Command];
+
+export const Code = {
+  OK: 0,
+  BAD_REQUEST: 100,
+  BUFFER_TOO_SMALL: 101,
+  BUSY: 102,
+  OUT_OF_MEMORY: 103,
+  NOT_CLAIMED: 104,
+  STORAGE_FAILED: 105,
+  CRYPTO_FAILED: 106,
+  MALFORMED: 200,
+  TRAILING_BYTES: 201,
+  DUPLICATE_KEY: 202,
+  TRUNCATED: 203,
+  TOO_LONG: 204,
+  UNKNOWN_ALGORITHM: 205,
+  BAD_SIGNATURE: 300,
+  UNKNOWN_SENDER: 301,
+  WRONG_ROLE: 302,
+  EXPIRED: 303,
+  NOT_OWNER: 304,
+  ALREADY_CLAIMED: 305,
+  WRONG_DEVICE: 306,
+  STALE_NONCE: 307,
+  STALE_COUNTER: 308,
+  STALE_ROSTER: 309,
+  ROSTER_CONFLICT: 310,
+  STATE_ROLLED_BACK: 311,
+  NOT_IN_ROSTER: 312,
+  LEASE_ENDED: 313,
+  DECRYPT_FAILED: 314,
+  BAD_KEY: 315,
+  LIMIT_REACHED: 316,
+  NO_CHANNEL: 400,
+  STALE_NUMBER: 401,
+  BAD_TAG: 402,
+  BAD_FRAME: 403,
+  NO_MODEL: 404,
+  CHANNEL_FULL: 405,
+  INFERENCE_FAILED: 406,
+  MODEL_PROFILE: 500,
+  MODEL_SEQUENCE: 501,
+  MODEL_VENDOR: 502,
+  MODEL_VERSION: 503,
+  MODEL_MEMORY: 504,
+  MODEL_TARGET: 505,
+  MODEL_DIGEST: 506,
+  MODEL_GRAPH: 507,
+  MODEL_GOLDEN: 508,
+  MODEL_ORDER: 509,
+  MODEL_UNKNOWN: 510,
+  TEE_UNREACHABLE: 600,
+  TEE_DIED: 601,
+  TEE_TIMEOUT: 602,
+  CONFIG_INVALID: 603,
+  BROKER_UNREACHABLE: 604,
+  KEY_FILE: 700,
+  UNTRUSTED_DEVICE: 701,
+  LEVEL_TOO_LOW: 702,
+  STALE_LABEL: 703,
+  MODEL_IMPORT: 704,
+  PICTURE_INVALID: 705,
+  TIMED_OUT: 706,
+} as const;
+export type CodeName = Exclude<keyof typeof Code, 'OK'>;
+
+/** What happened, and what to do about it. */
+export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; readonly fix: string }>> = {
+  BAD_REQUEST: { text: 'the request does not have the form this command takes', fix: 'update the agent and the TA to the same release' },
+  BUFFER_TOO_SMALL: { text: 'the output buffer is too small', fix: 'raise tee.bufferSize' },
+  BUSY: { text: 'another job is under way in the TA', fix: 'try again when it has ended' },
+  OUT_OF_MEMORY: { text: 'secure memory is exhausted', fix: 'use a smaller model, or a TA built with a larger TA_DATA_SIZE_KIB' },
+  NOT_CLAIMED: { text: 'the device has no owner yet', fix: 'run: smart-zone owner claim' },
+  STORAGE_FAILED: { text: 'trusted storage could not be read or written', fix: 'check tee-supplicant and free disk space' },
+  CRYPTO_FAILED: { text: "the TEE's crypto API refused an operation", fix: 'run: smart-zone doctor' },
+  MALFORMED: { text: 'not deterministic CBOR of the expected form', fix: 'update the sender' },
+  TRAILING_BYTES: { text: 'bytes follow the end of the message', fix: 'update the sender' },
+  DUPLICATE_KEY: { text: 'a map has the same key twice', fix: 'update the sender' },
+  TRUNCATED: { text: 'the message ends too early', fix: 'check the sender and the path to the broker' },
+  TOO_LONG: { text: 'the message is longer than this receiver accepts', fix: 'send smaller frames or segments' },
+  UNKNOWN_ALGORITHM: { text: 'an algorithm outside the profile', fix: 'update the sender' },
+  BAD_SIGNATURE: { text: 'the signature does not verify', fix: 'check that sender and owner keys belong together' },
+  UNKNOWN_SENDER: { text: 'the sender is not in the roster', fix: 'run: smart-zone owner enrol' },
+  WRONG_ROLE: { text: "the sender's role does not allow this", fix: 'enrol it with the right role' },
+  EXPIRED: { text: "the sender's membership has expired", fix: 'enrol it again' },
+  NOT_OWNER: { text: 'not signed by an owner of this device', fix: 'use the owner key that claimed the device' },
+  ALREADY_CLAIMED: { text: 'the device has an owner already', fix: 'ask the owner to enrol you' },
+  WRONG_DEVICE: { text: 'meant for another device', fix: "read the device's hello again" },
+  STALE_NONCE: { text: 'made for another boot or another nonce', fix: "read the device's hello again" },
+  STALE_COUNTER: { text: 'an older or equal counter was used already', fix: 'make a new message' },
+  STALE_ROSTER: { text: 'an older roster than the one in force', fix: 'publish the newest roster' },
+  ROSTER_CONFLICT: { text: 'another roster with the same version is in force', fix: 'raise the version' },
+  STATE_ROLLED_BACK: { text: 'the sender has seen newer state than this device has: its storage was put back', fix: 'publish the newest roster and model; find out who restored the storage' },
+  NOT_IN_ROSTER: { text: 'this device is not in the roster', fix: 'enrol the device' },
+  LEASE_ENDED: { text: "the roster's lease has ended", fix: 'publish a fresh roster' },
+  DECRYPT_FAILED: { text: 'the offer cannot be opened', fix: "make a new offer to the device's newest hello" },
+  BAD_KEY: { text: 'not an acceptable public key', fix: 'make new keys' },
+  LIMIT_REACHED: { text: 'more members, channels or devices than the TA keeps', fix: 'remove members from the roster' },
+  NO_CHANNEL: { text: 'no such channel in this boot', fix: 'the sensor makes a new offer' },
+  STALE_NUMBER: { text: 'this record number was used already', fix: 'none: a replay was refused' },
+  BAD_TAG: { text: 'the record is not authentic', fix: 'none: a forgery or a damaged record was refused' },
+  BAD_FRAME: { text: 'the frame does not have the form that its channel or the model takes', fix: "send frames of the shape in the device's hello" },
+  NO_MODEL: { text: 'no model is active', fix: 'run: smart-zone model install' },
+  CHANNEL_FULL: { text: "the channel's or epoch's numbers are used up", fix: 'make a new offer' },
+  INFERENCE_FAILED: { text: 'the model could not be run', fix: 'install another model' },
+  MODEL_PROFILE: { text: 'the manifest is outside the SUIT profile', fix: 'pack the model with this release' },
+  MODEL_SEQUENCE: { text: "the manifest's sequence number is not above the floor, or too far above it", fix: 'pack the model with a higher sequence number' },
+  MODEL_VENDOR: { text: 'made for another vendor or class', fix: 'pack the model for this product' },
+  MODEL_VERSION: { text: 'the model needs a newer TA', fix: 'update the TA' },
+  MODEL_MEMORY: { text: 'the model needs more secure memory than there is', fix: 'use a smaller model, or a TA built with a larger TA_DATA_SIZE_KIB' },
+  MODEL_TARGET: { text: 'packed for another packing target', fix: "pack the model for the target in the device's hello" },
+  MODEL_DIGEST: { text: 'a segment does not match its digest', fix: 'copy the package again' },
+  MODEL_GRAPH: { text: 'the graph or its memory plan is not valid', fix: 'pack the model with this release' },
+  MODEL_GOLDEN: { text: "the self-test's output differs from the publisher's", fix: 'pack the model again; if it persists report it' },
+  MODEL_ORDER: { text: 'not the segment that is wanted next', fix: 'none: the agent starts over' },
+  MODEL_UNKNOWN: { text: 'not the committed model, and no offer for it', fix: 'run: smart-zone model install' },
+  TEE_UNREACHABLE: { text: 'the TEE cannot be opened', fix: 'run: smart-zone doctor' },
+  TEE_DIED: { text: 'the TA panicked or was killed', fix: 'none: the agent opens it again' },
+  TEE_TIMEOUT: { text: 'the TEE did not answer in time', fix: 'none: the agent opens it again; if it persists check tee-supplicant' },
+  CONFIG_INVALID: { text: 'the configuration is not valid', fix: 'correct the named key' },
+  BROKER_UNREACHABLE: { text: 'the broker cannot be reached', fix: 'check broker.url and the broker' },
+  KEY_FILE: { text: 'the key file cannot be used', fix: 'check its path, mode (0600) and passphrase' },
+  UNTRUSTED_DEVICE: { text: "the device is not vouched for by the owner's newest roster", fix: 'enrol the device' },
+  LEVEL_TOO_LOW: { text: "the device's security level is below what was asked for", fix: 'accept the level by name, or use a device with secure memory' },
+  STALE_LABEL: { text: 'the label is older than allowed', fix: 'check the clocks and the path to the broker' },
+  MODEL_IMPORT: { text: 'the model file cannot be imported', fix: 'see the message for the operator or field' },
+  PICTURE_INVALID: { text: 'the picture cannot be read', fix: 'use BMP, JPEG, PNG or WebP' },
+  TIMED_OUT: { text: 'no answer in time', fix: 'check that the agent is running and connected to this broker' },
+};
