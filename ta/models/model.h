@@ -1,0 +1,98 @@
+/* The one model that a device runs: from signed manifest and encrypted container to results.
+ *
+ * ta/trust calls these functions; ta/models knows nothing of channels, rosters or labels, and asks for what it needs of
+ * the trust state through the arguments. One thread; nothing here is re-entrant (GlobalPlatform TAs have one thread).
+ */
+#ifndef SZ_MODEL_H
+#define SZ_MODEL_H
+
+#include "sz_codes.h"
+#include "trust/bytes.h"
+#include "trust/cbor_write.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SZ_MODEL_MAX_RANK = 4 };
+
+/* What a frame must look like (CDDL input-shape). */
+struct sz_input_shape {
+    uint32_t format; /* 1 u8, 2 i8, 3 f32 */
+    uint32_t rank;
+    uint32_t dims[SZ_MODEL_MAX_RANK];
+};
+
+/* What trusted storage keeps of the committed model (the pointer of protocol.md, "The model push"). */
+struct sz_model_commitment {
+    uint64_t sequence; /* 0 = no model committed */
+    uint8_t manifest_digest[32];
+    uint8_t content_key[16];
+};
+
+/* The manifest's signed facts, after sz_manifest_read() matched the fixed SUIT profile. */
+struct sz_manifest {
+    uint64_t sequence;
+    uint8_t digest[32];        /* of the manifest, what the suit-digest says and what was computed */
+    uint8_t signer[8];         /* kid */
+    uint8_t header_digest[32]; /* SHA-256 of the container header's ciphertext */
+    uint64_t header_size;
+    uint64_t memory;
+    uint64_t ta_version;
+    bool vendor_ok, class_ok, target_ok;
+};
+
+/* Reads an envelope and checks form and manifest digest, not the signature. Nothing is kept that points into envelope. */
+enum sz_code sz_manifest_read(const uint8_t *envelope, size_t length, struct sz_manifest *out);
+
+/* Verifies the envelope's COSE_Sign1 with the publisher's Ed25519 key. */
+enum sz_code sz_manifest_verify(const uint8_t *envelope, size_t length, const uint8_t key[32]);
+
+/* Starts loading: conditions (vendor, class, TA version, target, memory) are checked here; the sequence floor and the
+ * signature are the caller's. content_key is copied. Any earlier load under way is wiped; the running model is not touched.
+ * install: after the golden test the caller must commit before sz_model_activate(). missing: bytes lacking, for MODEL_MEMORY. */
+enum sz_code sz_model_load_begin(const struct sz_manifest *manifest, const uint8_t content_key[16], bool install);
+
+/* Takes the ciphertext of segment `index` (already copied out of shared memory is not needed: it is copied here, in
+ * pieces, hashed and decrypted into secure memory; nothing is used before digest and tag are right).
+ * *next: the segment wanted next; when all are there and the golden test passed, *next = UINT32_MAX and *loaded is true. */
+enum sz_code sz_model_load_segment(uint32_t index, const volatile uint8_t *shared, size_t length, uint32_t *next, bool *loaded);
+
+bool sz_model_loading(void);
+void sz_model_load_abort(void);
+
+/* What the caller commits to trusted storage for the model that has just been loaded. */
+void sz_model_loaded_commitment(struct sz_model_commitment *out);
+bool sz_model_loaded_is_install(void);
+
+/* The loaded model becomes the running one; the former one is wiped and freed. */
+void sz_model_activate(void);
+
+/* Wipes and frees everything (reset, destroy). */
+void sz_model_release(void);
+
+bool sz_model_active(void);
+uint64_t sz_model_sequence(void);
+const uint8_t *sz_model_digest(void); /* 32 bytes */
+const struct sz_input_shape *sz_model_input(void);
+
+/* Secure buffer into which a frame record's plaintext is decrypted (owned by the model, sized for its frames plus 128
+ * bytes of CBOR framing). NULL without an active model. */
+uint8_t *sz_model_frame_buffer(size_t *capacity);
+
+/* Runs the network on frame data (a view into the frame buffer, in the input-shape's format, exact size) and keeps the
+ * results for sz_model_write_results(). */
+enum sz_code sz_model_infer(const uint8_t *data, size_t length);
+
+/* Writes the `results` item of a label (CDDL) for the last inference. */
+void sz_model_write_results(struct sz_cbor_writer *writer);
+
+/* Upper bound in bytes of the encoded results of this model: labels of one model have one size. */
+size_t sz_model_results_bound(void);
+
+/* Wipes frame buffer, activations and results. Called after every frame, whatever happened. */
+void sz_model_wipe_inference(void);
+
+/* Bytes of secure heap held by the running model, and by its arena alone (telemetry). */
+void sz_model_memory(size_t *model, size_t *arena);
+
+#endif
