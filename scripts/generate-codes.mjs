@@ -5,7 +5,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url);
 const table = JSON.parse(readFileSync(new URL('protocol/codes.json', root), 'utf8'));
-const note = 'Generated from protocol/codes.json by scripts/generate-codes.mjs: change the table, not this file.';
+const note =
+  'Generated from protocol/codes.json by scripts/generate-codes.mjs: change the table, not this file.';
 
 const uuid = table.uuid.replaceAll('-', '');
 const hex = (from, to) => '0x' + uuid.slice(from, to);
@@ -55,7 +56,7 @@ const ts = [
   '  OK: 0,',
   ...table.errors.map((x) => `  ${x.name}: ${x.code},`),
   '} as const;',
-  'export type CodeName = Exclude<keyof typeof Code, \'OK\'>;',
+  "export type CodeName = Exclude<keyof typeof Code, 'OK'>;",
   '',
   '/** What happened, and what to do about it. */',
   'export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; readonly fix: string }>> = {',
@@ -65,7 +66,10 @@ const ts = [
 ].join('\n');
 
 let stale = 0;
-for (const [name, text] of [['ta/include/sz_codes.h', c], ['protocol/codes.ts', ts]]) {
+for (const [name, text] of [
+  ['ta/include/sz_codes.h', c],
+  ['protocol/codes.ts', ts],
+]) {
   const file = new URL(name, root);
   if (process.argv.includes('--check')) {
     let old = '';
