@@ -1,5 +1,5 @@
 // `npm test`: generated files, types, C tests under AddressSanitizer and UndefinedBehaviorSanitizer, then jest (unit, vectors,
-// integration, end to end with real processes and brokers). Arguments go to jest: npm test -- test/e2e
+// integration, end to end with real processes and brokers). Arguments go to jest; with a path only jest runs: npm test -- test/e2e
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ const step = (name, command, argv, env = {}) => {
 };
 
 step('build', process.execPath, ['scripts/build.mjs']);
-if (args.length === 0) {
+if (args.every((arg) => arg.startsWith('--'))) {
   step('types', process.execPath, [require.resolve('typescript/bin/tsc'), '--noEmit']);
   step('C tests (address and undefined-behaviour sanitizers)', 'make', [
     '--no-print-directory',
