@@ -1,0 +1,288 @@
+import { EventEmitter } from 'node:events';
+import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
+import { SmartZoneError } from '../../protocol/errors.js';
+import { Backoff, type BackoffOptions } from './backoff.js';
+import { filterMatches } from './filter.js';
+
+export interface LinkOptions {
+  /** mqtt://host[:1883], mqtts://host[:8883], ws:// or wss://; user and password may be part of it. */
+  readonly url: string;
+  /** Stable per party: the broker keeps the session under it. */
+  readonly clientId: string;
+  readonly username?: string;
+  readonly password?: string;
+  /** PEM. With mqtts:// the broker's certificate is always verified: against these authorities, or the system's. */
+  readonly ca?: string | Buffer;
+  /** PEM: client certificate and its key. */
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  /** Start with 3.1.1 instead of 5. With 5, a broker that refuses it is asked again with 3.1.1. */
+  readonly protocol?: 4 | 5;
+  /** Seconds. */
+  readonly keepalive?: number;
+  /** Seconds that the broker keeps subscriptions and queued messages while this party is away; 0 keeps nothing. */
+  readonly sessionExpiry?: number;
+  /** How long `connect` waits for the first connection, in milliseconds. */
+  readonly connectTimeout?: number;
+  readonly backoff?: Partial<BackoffOptions>;
+}
+
+export interface LinkMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** Kept by the broker from before the subscription. */
+  readonly retained: boolean;
+}
+
+export interface PublishOptions {
+  readonly qos?: 0 | 1;
+  readonly retain?: boolean;
+  /** Seconds after which the broker drops the message undelivered. MQTT 5 only; 3.1.1 keeps it. */
+  readonly expiry?: number;
+}
+
+/** Where a link is, for `connected`: with `sessionPresent` the broker had kept our subscriptions and messages. */
+export interface LinkEvents {
+  connected: [{ readonly protocol: 4 | 5; readonly sessionPresent: boolean }];
+  disconnected: [];
+  /** The last attempt failed; the next one is made in `delay` milliseconds. */
+  retrying: [{ readonly delay: number; readonly reason: string }];
+}
+
+export type MessageHandler = (message: LinkMessage) => void;
+
+/** CONNACK codes that mean "not this protocol version": 1 in MQTT 3.1.1, 0x84 in MQTT 5. */
+const VERSION_REFUSED: ReadonlySet<number> = new Set([1, 0x84]);
+/** CONNACK codes that another attempt will not change: identifier, credentials, not authorized, banned. */
+const REFUSED_FOR_GOOD: ReadonlySet<number> = new Set([2, 4, 5, 0x85, 0x86, 0x87, 0x8a, 0x8c]);
+
+const DEFAULT_CONNECT_TIMEOUT = 15_000;
+const DEFAULT_SESSION_EXPIRY = 3600;
+
+/**
+ * One party's connection to the broker. Reconnects for as long as it is open, and renews every subscription when it
+ * does (retained messages come again: handlers take them as repeats). QoS 1 messages that are published while the broker
+ * is away are sent when it is back. The broker is not trusted: nothing that arrives here is believed before it is verified.
+ */
+export class BrokerLink extends EventEmitter<LinkEvents> {
+  private readonly client: MqttClient;
+  private readonly clientOptions: IClientOptions;
+  private readonly backoff: Backoff;
+  private readonly handlers = new Map<string, Set<MessageHandler>>();
+  private silentCloses = 0;
+  private everConnected = false;
+  private closing = false;
+  private lastReason = 'the connection was closed';
+
+  private constructor(private readonly options: LinkOptions) {
+    super();
+    this.backoff = new Backoff(options.backoff);
+    this.clientOptions = {
+      protocolVersion: options.protocol ?? 5,
+      clientId: options.clientId,
+      clean: (options.sessionExpiry ?? DEFAULT_SESSION_EXPIRY) === 0,
+      keepalive: options.keepalive ?? 30,
+      connectTimeout: 10_000,
+      reconnectPeriod: this.backoff.next(),
+      reconnectOnConnackError: true,
+      resubscribe: false,
+      queueQoSZero: false,
+      manualConnect: true,
+      properties: { sessionExpiryInterval: options.sessionExpiry ?? DEFAULT_SESSION_EXPIRY },
+      ...definedOnly({
+        username: options.username,
+        password: options.password,
+        ca: options.ca,
+        cert: options.cert,
+        key: options.key,
+      }),
+    };
+    // mqtt copies its options: the object it works with (reconnectPeriod and protocolVersion are read at each attempt) is client.options.
+    this.client = mqtt.connect(options.url, this.clientOptions);
+    this.clientOptions = this.client.options;
+    this.client.on('connect', (packet) => this.onConnect(packet.sessionPresent));
+    this.client.on('close', () => this.onClose());
+    this.client.on('error', (error) => this.onError(error));
+    this.client.on('reconnect', () => {
+      this.clientOptions.reconnectPeriod = this.backoff.next();
+    });
+    this.client.on('message', (topic, payload, packet) => this.onMessage(topic, payload, packet));
+  }
+
+  /**
+   * Connects, and resolves with the open link.
+   * @throws BROKER_UNREACHABLE when the broker refuses this party, or does not answer within `connectTimeout`.
+   */
+  static async connect(options: LinkOptions): Promise<BrokerLink> {
+    if (!/^(mqtts?|wss?):\/\/[^/]/.test(options.url))
+      throw new SmartZoneError('BROKER_UNREACHABLE', `not a broker address: ${withoutPassword(options.url)}`);
+    const link = new BrokerLink(options);
+    try {
+      await link.firstConnection(options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT);
+    } catch (error) {
+      link.closing = true;
+      link.client.end(true);
+      throw error;
+    }
+    return link;
+  }
+
+  get connected(): boolean {
+    return this.client.connected;
+  }
+
+  /** 5, or 4 (which is MQTT 3.1.1) where the broker has no more. */
+  get protocol(): 4 | 5 {
+    return this.clientOptions.protocolVersion === 4 ? 4 : 5;
+  }
+
+  /**
+   * Resolves when the broker has the message (QoS 1, the default) or it is written to the connection (QoS 0).
+   * @throws BROKER_UNREACHABLE when the link is closed before that, or the broker refuses the message.
+   */
+  async publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): Promise<void> {
+    const { qos = 1, retain = false, expiry } = options;
+    const body =
+      typeof payload === 'string' ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+    try {
+      await this.client.publishAsync(topic, body, {
+        qos,
+        retain,
+        ...(expiry === undefined ? {} : { properties: { messageExpiryInterval: expiry } }),
+      });
+    } catch (error) {
+      throw new SmartZoneError('BROKER_UNREACHABLE', `publishing to ${topic}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Calls `handler` for each message whose topic matches, in order, until the returned function is called.
+   * Resolves when the broker granted the subscription; while it is away, when it is back.
+   * @throws BROKER_UNREACHABLE when the broker refuses the subscription.
+   */
+  async subscribe(filter: string, handler: MessageHandler): Promise<() => Promise<void>> {
+    const first = !this.handlers.has(filter);
+    const set = this.handlers.get(filter) ?? new Set();
+    set.add(handler);
+    this.handlers.set(filter, set);
+    // A second handler of the same filter still subscribes, so that it gets the retained messages.
+    try {
+      await this.request(filter);
+    } catch (error) {
+      set.delete(handler);
+      if (first) this.handlers.delete(filter);
+      throw new SmartZoneError(
+        'BROKER_UNREACHABLE',
+        `subscribing to ${filter}: ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    return async () => {
+      set.delete(handler);
+      if (set.size > 0 || this.handlers.get(filter) !== set) return;
+      this.handlers.delete(filter);
+      if (this.client.connected && !this.closing)
+        await this.client.unsubscribeAsync(filter).catch(() => undefined);
+    };
+  }
+
+  /** Sends what is queued if the broker is there (for at most `grace` milliseconds), and disconnects. */
+  async close(grace = 2000): Promise<void> {
+    if (this.closing) return;
+    this.closing = true;
+    this.handlers.clear();
+    if (!this.client.connected) {
+      await this.client.endAsync(true);
+      return;
+    }
+    const timer = setTimeout(() => this.client.end(true), grace);
+    await this.client.endAsync(false);
+    clearTimeout(timer);
+  }
+
+  private async request(filter: string): Promise<void> {
+    const [grant] = await this.client.subscribeAsync(filter, { qos: 1 });
+    if (grant !== undefined && grant.qos >= 128) throw new Error('the broker refused it');
+  }
+
+  private firstConnection(timeout: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error | string): void => {
+        const detail = `${withoutPassword(this.options.url)}: ${typeof error === 'string' ? error : error.message}`;
+        finish(() => reject(new SmartZoneError('BROKER_UNREACHABLE', detail)));
+      };
+      const timer = setTimeout(() => failed(this.lastReason), timeout);
+      const onError = (error: Error): void => {
+        const code = reasonCode(error);
+        if (code !== undefined && REFUSED_FOR_GOOD.has(code)) failed(error);
+      };
+      const onConnect = (): void => finish(resolve);
+      const finish = (then: () => void): void => {
+        clearTimeout(timer);
+        this.client.off('connect', onConnect);
+        this.client.off('error', onError);
+        then();
+      };
+      this.client.on('connect', onConnect);
+      this.client.on('error', onError);
+      this.client.connect();
+    });
+  }
+
+  private onConnect(sessionPresent: boolean): void {
+    this.everConnected = true;
+    this.silentCloses = 0;
+    this.backoff.reset();
+    this.clientOptions.reconnectPeriod = this.backoff.next();
+    for (const filter of this.handlers.keys()) this.request(filter).catch(() => undefined);
+    this.emit('connected', { protocol: this.protocol, sessionPresent });
+  }
+
+  private onClose(): void {
+    if (this.closing) return;
+    // Some brokers close the connection instead of refusing MQTT 5 by name.
+    if (!this.everConnected && ++this.silentCloses >= 2 && this.lastReason === 'the connection was closed')
+      this.fallBack();
+    this.emit('disconnected');
+    this.emit('retrying', { delay: this.clientOptions.reconnectPeriod ?? 0, reason: this.lastReason });
+    this.lastReason = 'the connection was closed';
+  }
+
+  private onError(error: Error): void {
+    this.lastReason = error.message === '' ? error.name : error.message;
+    const code = reasonCode(error);
+    if (code !== undefined && VERSION_REFUSED.has(code)) this.fallBack();
+  }
+
+  private fallBack(): void {
+    this.clientOptions.protocolVersion = 4;
+  }
+
+  private onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void {
+    const message: LinkMessage = { topic, payload: new Uint8Array(payload), retained: packet.retain };
+    for (const [filter, handlers] of this.handlers) {
+      if (filterMatches(filter, topic)) for (const handler of [...handlers]) handler(message);
+    }
+  }
+}
+
+function reasonCode(error: Error): number | undefined {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'number' ? code : undefined;
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//');
+}
+
+function definedOnly<T extends Record<string, unknown>>(
+  object: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
