@@ -1,0 +1,15 @@
+export { writeFileAtomic } from './atomic-file.js';
+export { needsPassphrase, readKeyFile, writeKeyFile, type KeyFileOptions } from './key-file.js';
+export {
+  fingerprint,
+  generateKeys,
+  isRole,
+  parsePublicLine,
+  publicLine,
+  publicOf,
+  ROLES,
+  type PartyKeys,
+  type PartyPublic,
+  type PartyRole,
+} from './party.js';
+export { Witness, type SeenDevice } from './witness.js';
