@@ -1,15 +1,12 @@
-import { Code } from '../../protocol/codes.js';
+import { SmartZoneError } from '../../protocol/errors.js';
 
-/** A model file that cannot become a package: what is wrong, where, and (as far as they are known) every such place. */
-export class ModelImportError extends Error {
-  override readonly name = 'ModelImportError';
-  readonly code = Code.MODEL_IMPORT;
-
-  /** @param problems one line each; the message is all of them */
+/** A model file that cannot become a package (MODEL_IMPORT): what is wrong, where, and every such place. */
+export class ModelImportError extends SmartZoneError {
+  /** @param problems one line each; the message holds all of them */
   constructor(
     readonly file: string,
     readonly problems: readonly string[],
   ) {
-    super(`${file}: ${problems.join('; ')}`);
+    super('MODEL_IMPORT', `${file}: ${problems.join('; ')}`);
   }
 }

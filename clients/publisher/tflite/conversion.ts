@@ -25,7 +25,7 @@ export class Conversion {
   readonly operations: Operation[] = [];
   readonly #file: TfliteFile;
   readonly #values = new Map<number, Tensor>();
-  readonly #unusable = new Set<number>();
+  readonly #failed = new Set<number>();
 
   constructor(file: TfliteFile) {
     this.#file = file;
@@ -61,8 +61,7 @@ export class Conversion {
     const known = this.#values.get(index);
     if (known !== undefined) return known;
     const source = this.source(index);
-    if (this.#unusable.has(index))
-      throw new OperatorProblem(`reads ${source.name}, which could not be converted`);
+    throw new OperatorProblem(`reads ${source.name}, which could not be converted`);
     if (source.data === undefined) throw new OperatorProblem(`reads ${source.name} before it is computed`);
     const constant = constantTensor(source);
     this.#values.set(index, constant);
@@ -116,10 +115,16 @@ export class Conversion {
       if (this.#values.has(index)) continue;
       try {
         this.output(operator, n);
-      } catch {
-        this.#unusable.add(index);
+      } catch (error) {
+        if (!(error instanceof OperatorProblem)) throw error;
       }
+      this.#failed.add(index);
     }
+  }
+
+  /** Does it read what an earlier problem left without a value? Then its own problem is only a consequence. */
+  readsFailed(operator: TfliteOperator): boolean {
+    return operator.inputs.some((index) => this.#failed.has(index));
   }
 
   emit(operator: TfliteOperator, parts: OperationParts): void {

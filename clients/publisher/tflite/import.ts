@@ -82,13 +82,13 @@ export const importTflite = (bytes: Uint8Array, name = 'model'): Network => {
     throw error;
   }
   const problems: string[] = [];
-  /** Runs one step and keeps its problem for the list. */
-  const attempt = <T>(what: string, step: () => T): T | undefined => {
+  /** Runs one step and keeps its problem for the list; without a name it is only the consequence of another. */
+  const attempt = <T>(what: string | undefined, step: () => T): T | undefined => {
     try {
       return step();
     } catch (error) {
       if (!(error instanceof OperatorProblem)) throw error;
-      problems.push(`${what} ${error.message}`);
+      if (what !== undefined) problems.push(`${what} ${error.message}`);
       return undefined;
     }
   };
@@ -102,10 +102,13 @@ export const importTflite = (bytes: Uint8Array, name = 'model'): Network => {
     const converter = CONVERTERS.get(operator.name);
     const what = `operator #${operator.index} ${operator.name}`;
     if (converter === undefined) problems.push(`${what} is not supported`);
+    else if (conversion.readsFailed(operator)) attempt(undefined, () => converter(conversion, operator));
     else attempt(what, () => converter(conversion, operator));
     conversion.declareOutputs(operator);
   }
-  const outputs = attempt('the model', () => file.outputs.map((index) => conversion.value(index)));
+  const outputs = attempt(problems.length > 0 ? undefined : 'the model', () =>
+    file.outputs.map((index) => conversion.value(index)),
+  );
   if (problems.length > 0 || input === undefined || outputs === undefined)
     throw new ModelImportError(name, problems);
   if (outputs.length === 0) throw new ModelImportError(name, ['the model has no output']);

@@ -1,0 +1,71 @@
+import { tensorBytes, type Network, type Tensor } from './network.js';
+import { lowerBound, placeBlocks, type Block } from './placement.js';
+import { outermost, shareStorage, type Storage } from './storage.js';
+
+/** Where every computed tensor lies in the one arena. All figures in bytes. */
+export interface MemoryPlan {
+  readonly offsets: ReadonlyMap<Tensor, number>;
+  readonly arena: number;
+  /** What is alive at the same time at its highest: the least that any placement of these tensors needs. */
+  readonly lowerBound: number;
+  /** All tensors one beside the other: what it would cost without a plan. */
+  readonly unplanned: number;
+  readonly weights: number;
+}
+
+/** The largest arena that the format can name with room to spare; a device has far less. */
+const MOST_BYTES = 2 ** 31;
+
+/**
+ * Plans the arena: tensors share memory by liveness, operators run in place where the engine allows it, reshapes and
+ * fitting concatenations copy nothing.
+ * @param keepInput the input is still needed after the last operation (output schema: reconstruction error)
+ */
+export const planNetwork = (network: Network, keepInput = false): MemoryPlan => {
+  const plans = [true, false].map((joinConcats) =>
+    planOnce(network, shareStorage(network, keepInput, joinConcats)),
+  );
+  const [joined, separate] = plans;
+  if (joined === undefined || separate === undefined) throw new Error('unreachable');
+  const plan = joined.arena <= separate.arena ? joined : separate;
+  if (plan.arena > MOST_BYTES) throw new RangeError(`the network needs ${plan.arena} bytes for activations`);
+  return plan;
+};
+
+const planOnce = (network: Network, storages: ReadonlyMap<Tensor, Storage>): MemoryPlan => {
+  const blocks = new Map<Storage, { bytes: number; first: number; last: number }>();
+  for (const storage of new Set(storages.values())) {
+    const { root } = outermost(storage);
+    const block = blocks.get(root);
+    if (block === undefined) {
+      blocks.set(root, {
+        bytes: root.bytes,
+        first: Math.min(root.first, storage.first),
+        last: Math.max(root.last, storage.last),
+      });
+    } else {
+      block.first = Math.min(block.first, storage.first);
+      block.last = Math.max(block.last, storage.last);
+    }
+  }
+  const all: Block[] = [...blocks.values()];
+  const bound = lowerBound(all, network.operations.length);
+  const { offsets, size } = placeBlocks(all, bound);
+  const tensorOffset = (storage: Storage): number => {
+    const { root, offset } = outermost(storage);
+    const block = blocks.get(root);
+    return offset + ((block && offsets.get(block)) ?? 0);
+  };
+  const constants = new Set<Tensor>();
+  for (const { inputs } of network.operations)
+    for (const input of inputs) if (input?.data !== undefined) constants.add(input);
+  const sum = (tensors: Iterable<Tensor>): number =>
+    [...tensors].reduce((total, tensor) => total + tensorBytes(tensor), 0);
+  return {
+    offsets: new Map([...storages].map(([tensor, storage]) => [tensor, tensorOffset(storage)])),
+    arena: size,
+    lowerBound: bound,
+    unplanned: sum(storages.keys()),
+    weights: sum(constants),
+  };
+};

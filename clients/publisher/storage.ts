@@ -1,0 +1,138 @@
+import {
+  elementCount,
+  sameDims,
+  sameQuantisation,
+  tensorBytes,
+  type Network,
+  type Operation,
+  type Tensor,
+} from './network.js';
+import { ALIGNMENT, type OpCode } from './szg1.js';
+
+/**
+ * A piece of the arena that one tensor, or several one after another, live in. A piece inside another (an input of a
+ * concatenation that is computed where the concatenation wants it) has a parent.
+ */
+export interface Storage {
+  readonly bytes: number;
+  /** Index of the operation that first writes it (-1: the caller, before the first). */
+  first: number;
+  /** Index of the last operation that uses it (the number of operations: the caller, after the last). */
+  last: number;
+  readonly tensors: Tensor[];
+  parent: Storage | undefined;
+  offsetInParent: number;
+}
+
+/** What may write its output over its first input (graph.h: "in place"). ADD and MUL: over either of full shape. */
+const IN_PLACE: readonly OpCode[] = [
+  'ADD',
+  'MUL',
+  'SOFTMAX',
+  'LOGISTIC',
+  'TANH',
+  'RELU',
+  'LEAKY_RELU',
+  'PRELU',
+  'HARD_SWISH',
+  'QUANTIZE',
+];
+
+/** Last use of every tensor: an operation's index, or the number of operations for what the caller reads afterwards. */
+const lastUses = (network: Network, keepInput: boolean): Map<Tensor, number> => {
+  const uses = new Map<Tensor, number>([[network.input, -1]]);
+  for (const [i, operation] of network.operations.entries()) {
+    uses.set(operation.output, i);
+    for (const input of operation.inputs) if (input !== null && input.data === undefined) uses.set(input, i);
+  }
+  for (const output of network.outputs) uses.set(output, network.operations.length);
+  if (keepInput) uses.set(network.input, network.operations.length);
+  return uses;
+};
+
+const canHold = (x: Tensor, y: Tensor): boolean => x.dtype === y.dtype && tensorBytes(x) === tensorBytes(y);
+
+/**
+ * Decides which tensors share memory, without saying where it is.
+ * @param keepInput the input is read after the last operation (reconstruction error)
+ * @param joinConcats let inputs of concatenations be computed in place (saves the copy, but the result lives longer)
+ */
+export const shareStorage = (
+  network: Network,
+  keepInput: boolean,
+  joinConcats: boolean,
+): Map<Tensor, Storage> => {
+  const uses = lastUses(network, keepInput);
+  const storages = new Map<Tensor, Storage>();
+  const lastUse = (tensor: Tensor): number => uses.get(tensor) ?? -1;
+  const create = (tensor: Tensor, first: number): void => {
+    const storage = { bytes: tensorBytes(tensor), first, last: lastUse(tensor), tensors: [tensor] };
+    storages.set(tensor, { ...storage, parent: undefined, offsetInParent: 0 });
+  };
+  const join = (tensor: Tensor, storage: Storage): void => {
+    storage.tensors.push(tensor);
+    storage.last = Math.max(storage.last, lastUse(tensor));
+    storages.set(tensor, storage);
+  };
+  /** Nobody but `x` needs the storage's contents after operation i; and `x` neither, unless it may stay. */
+  const isFree = (storage: Storage, i: number, x: Tensor, mayStay: boolean): boolean =>
+    storage.tensors.every((tensor) => lastUse(tensor) <= i || (mayStay && tensor === x));
+
+  create(network.input, -1);
+  for (const [i, { code, inputs, output }] of network.operations.entries()) {
+    const candidates =
+      code === 'RESHAPE' || IN_PLACE.includes(code)
+        ? inputs.slice(0, code === 'ADD' || code === 'MUL' ? 2 : 1)
+        : [];
+    const host = candidates.find((x) => {
+      const storage = x === null ? undefined : storages.get(x);
+      if (x === null || storage === undefined || !canHold(x, output)) return false;
+      if (code !== 'RESHAPE' && !sameDims(x, output)) return false;
+      return isFree(storage, i, x, code === 'RESHAPE');
+    });
+    const storage = host ? storages.get(host) : undefined;
+    if (storage === undefined) create(output, i);
+    else join(output, storage);
+  }
+  if (joinConcats)
+    for (const [i, operation] of network.operations.entries()) joinConcat(storages, operation, i);
+  return storages;
+};
+
+/** Moves the inputs of a concatenation into its output's storage, where all dimensions before the axis are 1. */
+const joinConcat = (storages: Map<Tensor, Storage>, operation: Operation, index: number): void => {
+  const { code, inputs, output, ints } = operation;
+  if (code !== 'CONCAT' || elementCount({ dims: output.dims.slice(0, ints[0] ?? 0) }) !== 1) return;
+  const whole = storages.get(output);
+  if (whole === undefined) return;
+  let offset = 0;
+  for (const input of inputs) {
+    const piece = input === null ? undefined : storages.get(input);
+    if (input === null || piece === undefined) return;
+    const others = inputs.filter((other) => other !== null && storages.get(other) === piece);
+    const joins =
+      piece !== whole &&
+      piece.parent === undefined &&
+      piece.first >= 0 &&
+      piece.last === index &&
+      others.length === 1 &&
+      offset % ALIGNMENT === 0 &&
+      sameQuantisation(input, output);
+    if (joins) {
+      piece.parent = whole;
+      piece.offsetInParent = offset;
+    }
+    offset += tensorBytes(input);
+  }
+};
+
+/** Where a storage lies inside the outermost one. */
+export const outermost = (storage: Storage): { root: Storage; offset: number } => {
+  let root = storage;
+  let offset = 0;
+  while (root.parent !== undefined) {
+    offset += root.offsetInParent;
+    root = root.parent;
+  }
+  return { root, offset };
+};
