@@ -46,7 +46,7 @@ test('RFC 8032 section 7.1, test 2', () => {
 
 test('RFC 7748 section 6.1', () => {
   const a = AgreementKey.fromScalar(
-    fromHex('77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ac177fba51db92c2a'),
+    fromHex('77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a'),
   );
   const b = AgreementKey.fromScalar(
     fromHex('5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb'),
