@@ -1,0 +1,22 @@
+# S-Tinylib and Tinylibm.
+ENGINE_SOURCES := $(wildcard $(ROOT)/ta/tinylib/*.c $(ROOT)/ta/tinylib/reference/*.c $(ROOT)/ta/tinylibm/*.c)
+ENGINE_HEADERS := $(wildcard $(ROOT)/ta/tinylib/*.h $(ROOT)/ta/tinylib/reference/*.h $(ROOT)/ta/tinylibm/*.h *.h)
+ENGINE_ASAN := $(patsubst $(ROOT)/ta/%.c,$(OUT)/asan/%.o,$(ENGINE_SOURCES))
+ENGINE_FAST := $(patsubst $(ROOT)/ta/%.c,$(OUT)/fast/%.o,$(ENGINE_SOURCES))
+
+# As in the TA: nothing from the C library.
+$(OUT)/asan/%.o: $(ROOT)/ta/%.c $(ENGINE_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ASAN) -ffreestanding -c $< -o $@
+
+$(OUT)/fast/%.o: $(ROOT)/ta/%.c $(ENGINE_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_FAST) -ffreestanding -c $< -o $@
+
+$(OUT)/engine_run: engine_run.c $(ENGINE_FAST) | $(OUT)
+	$(CC) $(CFLAGS_FAST) $^ -lm -o $@
+
+$(OUT)/engine_run_asan: engine_run.c $(ENGINE_ASAN) | $(OUT)
+	$(CC) $(CFLAGS_ASAN) $^ -lm -o $@
+
+PROGRAMS += $(OUT)/engine_run $(OUT)/engine_run_asan

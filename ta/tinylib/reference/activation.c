@@ -1,0 +1,95 @@
+/* Functions of one value. int8 goes through a table of all 256 results. y may be x. */
+#include "../../tinylibm/tinylibm.h"
+#include "../requant.h"
+#include "kernels.h"
+#include "lanes.h"
+
+static float hard_swish(float x)
+{
+    struct sz_range six = {0.0f, 6.0f};
+    return x * sz_clamp(x + 3.0f, six) * (1.0f / 6.0f);
+}
+
+static float activate(const struct sz_op_record *op, float x)
+{
+    switch (op->code) {
+    case SZ_OP_LOGISTIC:
+        return sz_sigmoidf(x);
+    case SZ_OP_TANH:
+        return sz_tanhf(x);
+    case SZ_OP_HARD_SWISH:
+        return hard_swish(x);
+    case SZ_OP_LEAKY_RELU:
+        return x < 0.0f ? x * op->floats[0] : x;
+    default:
+        return sz_clamp(x, sz_range_of(op->activation));
+    }
+}
+
+void sz_ref_activation_f32(const struct sz_call *call)
+{
+    const float *x = call->in[0].data;
+    float *y = call->y;
+    size_t n = sz_elements(call->out);
+    for (size_t i = 0; i < n; i++)
+        y[i] = activate(call->op, x[i]);
+}
+
+void sz_ref_activation_i8(const struct sz_call *call)
+{
+    const struct sz_tensor_record *in = call->in[0].record;
+    const struct sz_tensor_record *out = call->out;
+    const int8_t *x = call->in[0].data;
+    int8_t *y = call->y;
+    size_t n = sz_elements(out);
+    int8_t table[256];
+    struct sz_bounds bounds = {-128, 127};
+    bool same_scale = in->scale == out->scale;
+    for (int32_t q = -128; q <= 127; q++) {
+        if (call->op->code == SZ_OP_RELU && same_scale) {
+            bounds = sz_bounds_of(out, call->op->activation);
+            table[q + 128] = sz_quantise_scaled((float)(q - in->zero_point), out->zero_point, bounds);
+            continue;
+        }
+        float real = (float)(q - in->zero_point) * in->scale;
+        table[q + 128] = sz_quantise_scaled(activate(call->op, real) / out->scale, out->zero_point, bounds);
+    }
+    for (size_t i = 0; i < n; i++)
+        y[i] = table[x[i] + 128];
+}
+
+void sz_ref_prelu_f32(const struct sz_call *call)
+{
+    const float *x = call->in[0].data;
+    const float *alpha = call->in[1].data;
+    float *y = call->y;
+    size_t channels = sz_elements(call->in[1].record);
+    size_t rows = sz_elements(call->out) / channels;
+    for (size_t row = 0; row < rows; row++)
+        for (size_t c = 0; c < channels; c++, x++, y++)
+            *y = *x < 0.0f ? *x * alpha[c] : *x;
+}
+
+void sz_ref_prelu_i8(const struct sz_call *call)
+{
+    const struct sz_tensor_record *in = call->in[0].record;
+    const struct sz_tensor_record *slope = call->in[1].record;
+    const int8_t *x = call->in[0].data;
+    const int8_t *alpha = call->in[1].data;
+    int8_t *y = call->y;
+    size_t channels = sz_elements(slope);
+    size_t rows = sz_elements(call->out) / channels;
+    float scale = in->scale / call->out->scale;
+    float negative_scale = in->scale * slope->scale / call->out->scale;
+    struct sz_bounds bounds = {-128, 127};
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t c = 0; c < channels; c++, x++, y++) {
+            int32_t v = *x - in->zero_point;
+            if (v < 0)
+                *y = sz_requantise(v * (alpha[c] - slope->zero_point), negative_scale, call->out->zero_point,
+                                   bounds);
+            else
+                *y = sz_requantise(v, scale, call->out->zero_point, bounds);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/* Four floats at once, in the compiler's own portable vector type: plain C would leave it to luck whether
+ * accumulators stay in registers. */
+#ifndef SZ_TINYLIB_REFERENCE_LANES_H
+#define SZ_TINYLIB_REFERENCE_LANES_H
+
+#include "../kernel.h"
+
+#include <string.h>
+
+typedef float sz_f32x4 __attribute__((vector_size(16)));
+
+static inline sz_f32x4 sz_load4(const float *p)
+{
+    sz_f32x4 v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+static inline void sz_store4(float *p, sz_f32x4 v)
+{
+    memcpy(p, &v, sizeof(v));
+}
+
+static inline sz_f32x4 sz_splat4(float x)
+{
+    return (sz_f32x4){x, x, x, x};
+}
+
+/* Bounds of a float output after its fused activation. */
+struct sz_range {
+    float low;
+    float high;
+};
+
+static inline struct sz_range sz_range_of(uint8_t activation)
+{
+    const float infinity = __builtin_inff();
+    struct sz_range range = {-infinity, infinity};
+    if (activation == SZ_ACT_RELU || activation == SZ_ACT_RELU6)
+        range.low = 0.0f;
+    if (activation == SZ_ACT_RELU_N1_TO_1)
+        range.low = -1.0f;
+    if (activation == SZ_ACT_RELU6)
+        range.high = 6.0f;
+    if (activation == SZ_ACT_RELU_N1_TO_1)
+        range.high = 1.0f;
+    return range;
+}
+
+/* NaN stays NaN. */
+static inline float sz_clamp(float x, struct sz_range range)
+{
+    x = x < range.low ? range.low : x;
+    return x > range.high ? range.high : x;
+}
+
+static inline void sz_clamp_all(float *x, size_t n, struct sz_range range)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = sz_clamp(x[i], range);
+}
+
+#endif
