@@ -61,7 +61,6 @@ export class Conversion {
     const known = this.#values.get(index);
     if (known !== undefined) return known;
     const source = this.source(index);
-    throw new OperatorProblem(`reads ${source.name}, which could not be converted`);
     if (source.data === undefined) throw new OperatorProblem(`reads ${source.name} before it is computed`);
     const constant = constantTensor(source);
     this.#values.set(index, constant);

@@ -1,0 +1,47 @@
+import { elementCount, type Network } from './network.js';
+
+/** CDDL input-shape: what a frame must look like. */
+export interface FrameShape {
+  readonly format: FrameFormat;
+  /** [height, width, channels] for pictures, without the batch of 1. */
+  readonly dims: readonly number[];
+}
+
+export const FrameFormat = { u8: 1, i8: 2, f32: 3 } as const;
+export type FrameFormat = keyof typeof FrameFormat;
+
+export const frameBytes = ({ format, dims }: FrameShape): number =>
+  elementCount({ dims }) * (format === 'f32' ? 4 : 1);
+
+/** Below this a "picture" of one channel is rather a spectrogram. */
+const LEAST_PICTURE_SIDE = 32;
+
+export const isPictureInput = ({ input }: Network): boolean => {
+  const [n, h = 0, w = 0, c] = input.dims;
+  return input.dims.length === 4 && n === 1 && (c === 1 || c === 3) && Math.min(h, w) >= LEAST_PICTURE_SIDE;
+};
+
+/** Pictures come as u8; other inputs in the network's own type. */
+export const frameShapeOf = (network: Network): FrameShape => {
+  const { dims, dtype } = network.input;
+  const frame = dims.length > 1 && dims[0] === 1 ? dims.slice(1) : [...dims];
+  return { format: isPictureInput(network) ? 'u8' : dtype === 'i8' ? 'i8' : 'f32', dims: frame };
+};
+
+/**
+ * A frame of noise that is the same everywhere (xorshift32, Marsaglia 2003): the golden test's input. Floats lie in -1..1.
+ */
+export const noiseFrame = (shape: FrameShape, seed = 0x5a6f6e65): Uint8Array => {
+  let state = seed >>> 0 || 1;
+  const next = (): number => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state = (state ^ (state << 5)) >>> 0;
+    return state >>> 8;
+  };
+  const bytes = new Uint8Array(frameBytes(shape));
+  if (shape.format !== 'f32') return bytes.map(() => next() & 0xff);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < bytes.length; at += 4) view.setFloat32(at, next() / 2 ** 23 - 1, true);
+  return bytes;
+};

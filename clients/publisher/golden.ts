@@ -1,0 +1,129 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { SmartZoneError } from '../../protocol/errors.js';
+import type { FrameFormat } from './frame.js';
+import type { PackedGraph } from './write-graph.js';
+
+/**
+ * Computes what a device must compute: the output tensors for one frame, as their bytes. A package's golden test comes from
+ * here, so it should be the engine itself, or a runtime that is exact for this model.
+ */
+export interface GoldenRunner {
+  run(graph: PackedGraph, format: FrameFormat, frame: Uint8Array): Promise<Uint8Array[]>;
+}
+
+/** One result of the graph's head. */
+export interface EngineResult {
+  readonly class: number;
+  readonly score: number;
+  /** x_min, y_min, x_max, y_max as fractions of the frame; zeros where the head gives none. */
+  readonly box: readonly [number, number, number, number];
+}
+
+export interface EngineRun {
+  readonly outputs: Uint8Array[];
+  readonly results: readonly EngineResult[];
+  /** Best time of the runs in milliseconds. */
+  readonly ms: number;
+}
+
+/** What engine_run prints. */
+interface Printed {
+  readonly ms: number;
+  readonly results?: EngineResult[];
+  readonly headStatus?: number;
+  readonly error?: number;
+  readonly op?: number;
+  readonly tensor?: number;
+}
+
+const execute = promisify(execFile);
+
+/** build/ctest/engine_run of the nearest folder above that has one: the repository's root, also from inside dist/. */
+const findEngineTool = (): string | undefined => {
+  for (
+    let folder = dirname(fileURLToPath(import.meta.url));
+    dirname(folder) !== folder;
+    folder = dirname(folder)
+  ) {
+    const tool = join(folder, 'build', 'ctest', 'engine_run');
+    if (existsSync(tool)) return tool;
+  }
+  return undefined;
+};
+
+/**
+ * S-Tinylib itself, as a program on this machine. Packing needs it for the expected output of the golden test only; the published
+ * package has no native code, so there it must be pointed to, or another GoldenRunner given.
+ */
+export class EngineTool implements GoldenRunner {
+  readonly #path: string;
+
+  private constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** @param path the program; default: SMART_ZONE_ENGINE, then the repository's build. Throws MODEL_IMPORT without one. */
+  static find(path: string | undefined = process.env['SMART_ZONE_ENGINE'] ?? findEngineTool()): EngineTool {
+    if (path !== undefined && existsSync(path)) return new EngineTool(path);
+    const detail =
+      "no engine to compute the golden test's output: run `make -C ta/test` in the repository, or set SMART_ZONE_ENGINE";
+    throw new SmartZoneError(
+      'MODEL_IMPORT',
+      path === undefined ? detail : `${path} does not exist: ${detail}`,
+    );
+  }
+
+  async run(graph: PackedGraph, format: FrameFormat, frame: Uint8Array): Promise<Uint8Array[]> {
+    return (await this.infer(graph, format, frame)).outputs;
+  }
+
+  /** Runs one frame; `results` is what the graph's head makes of the outputs. */
+  async infer(graph: PackedGraph, format: FrameFormat, frame: Uint8Array, runs = 1): Promise<EngineRun> {
+    const folder = await mkdtemp(join(tmpdir(), 'smart-zone-golden-'));
+    try {
+      const file = async (name: string, bytes: Uint8Array): Promise<string> => {
+        const path = join(folder, name);
+        await writeFile(path, bytes, { mode: 0o600 });
+        return path;
+      };
+      const prefix = join(folder, 'output');
+      const parameters = ['--graph', await file('graph', graph.bytes), '--input', await file('frame', frame)];
+      for (const [i, segment] of graph.segments.entries())
+        parameters.push('--segment', await file(`segment-${i}`, segment));
+      parameters.push('--format', format, '--output-prefix', prefix, '--runs', String(runs), '--head');
+      const printed = await this.#execute(parameters);
+      const count = new DataView(graph.bytes.buffer, graph.bytes.byteOffset).getUint16(20, true);
+      const outputs = await Promise.all(
+        Array.from({ length: count }, async (_, i) => new Uint8Array(await readFile(`${prefix}.${i}.bin`))),
+      );
+      return { outputs, results: printed.results ?? [], ms: printed.ms };
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  async #execute(parameters: string[]): Promise<Printed> {
+    let text: string;
+    try {
+      text = (await execute(this.#path, parameters, { maxBuffer: 64 * 1024 * 1024 })).stdout;
+    } catch (error) {
+      text = (error as { stdout?: string }).stdout ?? '';
+      if (text === '') throw new SmartZoneError('MODEL_GRAPH', 'the engine failed', { cause: error });
+    }
+    const printed = JSON.parse(text) as Printed;
+    if (printed.error !== undefined || (printed.headStatus ?? 0) !== 0) {
+      const { error, op, tensor } = printed;
+      throw new SmartZoneError(
+        'MODEL_GRAPH',
+        `engine status ${error ?? printed.headStatus}, operator ${op}, tensor ${tensor}`,
+      );
+    }
+    return printed;
+  }
+}
