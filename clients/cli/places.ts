@@ -1,0 +1,26 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** The folder where a user's keys and the owner's book lie unless --home or SMART_ZONE_HOME says otherwise. */
+export function defaultHome(
+  env: NodeJS.ProcessEnv = process.env,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  if (env.SMART_ZONE_HOME !== undefined && env.SMART_ZONE_HOME !== '') return env.SMART_ZONE_HOME;
+  if (platform === 'win32') return join(env.APPDATA ?? join(homedir(), 'AppData', 'Roaming'), 'smart-zone');
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'smart-zone');
+  return join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'smart-zone');
+}
+
+export function keyPath(home: string, role: string): string {
+  return join(home, `${role}.key.json`);
+}
+
+/** The witness file belongs to a key file and lies beside it. */
+export function seenPath(keyFile: string): string {
+  return keyFile.replace(/(\.key)?\.json$/, '') + '.seen.json';
+}
+
+export function bookPath(home: string): string {
+  return join(home, 'owner.book.json');
+}

@@ -1,0 +1,85 @@
+import { toHex } from '../../protocol/bytes.js';
+
+/** Where a frame was last sealed: the number it has in that channel. */
+export interface Sealing {
+  readonly channel: Uint8Array;
+  readonly number: number;
+}
+
+/** A frame that no receipt covers yet. */
+export interface QueuedFrame<T> {
+  /** Kept when the frame is sealed again: by it rules hosts know a repeat. */
+  readonly id: Uint8Array;
+  /** When the picture was taken, milliseconds since 1970. */
+  readonly time: number;
+  readonly frame: T;
+  /** Undefined: to be sealed, for the first time or again. */
+  sealing: Sealing | undefined;
+  /** Times it was sealed. */
+  attempts: number;
+}
+
+export type DropReason = 'overflow' | 'too-old' | 'shape' | 'closed';
+
+export interface Dropped<T> {
+  readonly reason: DropReason;
+  readonly frame: QueuedFrame<T>;
+}
+
+/**
+ * The frames that the device has not receipted, oldest first, bounded: when it is full the oldest goes, because a newer
+ * picture says more about now. Frames leave when a receipt covers them.
+ */
+export class FrameQueue<T> {
+  private frames: QueuedFrame<T>[] = [];
+
+  /** @param capacity in frames, at least 1 */
+  constructor(readonly capacity: number) {
+    if (!Number.isInteger(capacity) || capacity < 1) throw new RangeError('a queue holds at least one frame');
+  }
+
+  get length(): number {
+    return this.frames.length;
+  }
+
+  /** Adds a frame, and returns the oldest if that had to go. */
+  push(id: Uint8Array, time: number, frame: T): Dropped<T> | undefined {
+    const oldest = this.frames.length >= this.capacity ? this.frames.shift() : undefined;
+    this.frames.push({ id, time, frame, sealing: undefined, attempts: 0 });
+    return oldest === undefined ? undefined : { reason: 'overflow', frame: oldest };
+  }
+
+  /** The oldest frame that is to be sealed. */
+  nextUnsealed(): QueuedFrame<T> | undefined {
+    return this.frames.find((frame) => frame.sealing === undefined);
+  }
+
+  /** Frames that are sealed and wait for their receipt. */
+  outstanding(): number {
+    return this.frames.reduce((sum, frame) => sum + (frame.sealing === undefined ? 0 : 1), 0);
+  }
+
+  /** Takes out what a receipt covers: everything sealed in `channel` up to `number`. */
+  receipted(channel: Uint8Array, number: number): QueuedFrame<T>[] {
+    const name = toHex(channel);
+    return this.take(
+      ({ sealing }) => sealing !== undefined && sealing.number <= number && toHex(sealing.channel) === name,
+    );
+  }
+
+  /** The channel is gone (new boot, new offer): everything is to be sealed again, in the same order. */
+  unsealAll(): void {
+    for (const frame of this.frames) frame.sealing = undefined;
+  }
+
+  /** Takes out the frames that `condition` holds for. */
+  drop(reason: DropReason, condition: (frame: QueuedFrame<T>) => boolean): Dropped<T>[] {
+    return this.take(condition).map((frame) => ({ reason, frame }));
+  }
+
+  private take(condition: (frame: QueuedFrame<T>) => boolean): QueuedFrame<T>[] {
+    const taken = this.frames.filter(condition);
+    if (taken.length > 0) this.frames = this.frames.filter((frame) => !taken.includes(frame));
+    return taken;
+  }
+}
