@@ -1,9 +1,10 @@
 /* Pull parser for CBOR in the core deterministic encoding (RFC 8949, section 4.2.1).
  *
- * Every getter checks that the next item has the type asked for, in its shortest form, and moves behind it. The first
- * trouble sticks: from then on every getter returns zero and nothing moves, so a caller reads a whole structure and asks
- * once, with sz_cbor_done() or sz_cbor_error(). Refused everywhere: indefinite lengths, longer-than-needed forms,
- * trailing bytes; map keys out of order or twice there by sz_cbor_check(). Views point into the input.
+ * Every getter checks that the next item has the type asked for, in its shortest form, and moves behind it.
+ * The first trouble sticks: from then on every getter returns zero and nothing moves, so a caller reads a
+ * whole structure and asks once, with sz_cbor_done() or sz_cbor_error(). Refused everywhere: indefinite
+ * lengths, longer-than-needed forms, trailing bytes; map keys out of order or twice there by sz_cbor_check().
+ * Views point into the input.
  */
 #ifndef SZ_CBOR_READ_H
 #define SZ_CBOR_READ_H
@@ -45,12 +46,15 @@ uint64_t sz_cbor_uint(struct sz_cbor_reader *r);
 int64_t sz_cbor_int(struct sz_cbor_reader *r);
 struct sz_bytes sz_cbor_bstr(struct sz_cbor_reader *r);
 struct sz_bytes sz_cbor_tstr(struct sz_cbor_reader *r); /* well-formed UTF-8 (RFC 3629) */
-uint64_t sz_cbor_nint(struct sz_cbor_reader *r); /* the argument n of the negative integer -1 - n */
-void sz_cbor_simple(struct sz_cbor_reader *r);   /* any simple value, true, false, null and undefined included */
+uint64_t sz_cbor_nint(struct sz_cbor_reader *r);        /* the argument n of the negative integer -1 - n */
+void sz_cbor_simple(
+    struct sz_cbor_reader *r); /* any simple value, true, false, null and undefined included */
 bool sz_cbor_bool(struct sz_cbor_reader *r);
 void sz_cbor_null(struct sz_cbor_reader *r);
-bool sz_cbor_null_or_not(struct sz_cbor_reader *r); /* reads null and returns true, or leaves another item alone */
-double sz_cbor_float(struct sz_cbor_reader *r);     /* half, single or double, the shortest that holds the value */
+bool sz_cbor_null_or_not(
+    struct sz_cbor_reader *r); /* reads null and returns true, or leaves another item alone */
+double
+sz_cbor_float(struct sz_cbor_reader *r); /* half, single or double, the shortest that holds the value */
 uint64_t sz_cbor_tag(struct sz_cbor_reader *r);
 
 /* Number of items, or of key/value pairs. Bounded by the bytes that are left. */
@@ -68,8 +72,8 @@ void sz_cbor_key(struct sz_cbor_reader *r, int64_t key);
 /* True, and moves behind it, if the next item is this key; for optional members. */
 bool sz_cbor_optional_key(struct sz_cbor_reader *r, int64_t key);
 
-/* Moves over one whole item of any kind, checking all of it (order and uniqueness of map keys included). Returns its
- * bytes. No recursion: at most SZ_CBOR_MAX_DEPTH levels, deeper is SZ_MALFORMED. */
+/* Moves over one whole item of any kind, checking all of it (order and uniqueness of map keys included).
+ * Returns its bytes. No recursion: at most SZ_CBOR_MAX_DEPTH levels, deeper is SZ_MALFORMED. */
 struct sz_bytes sz_cbor_skip(struct sz_cbor_reader *r);
 
 /* Marks the structure as not of the form that the caller expects. */

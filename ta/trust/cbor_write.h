@@ -1,5 +1,6 @@
-/* Writes CBOR in the core deterministic encoding into the caller's buffer. Overflow sticks: nothing is written past the
- * end, and sz_cbor_written() then returns 0. The writer does not sort: callers write keys in order (the grammar's). */
+/* Writes CBOR in the core deterministic encoding into the caller's buffer. Overflow sticks: nothing is
+ * written past the end, and sz_cbor_written() then returns 0. The writer does not sort: callers write keys in
+ * order (the grammar's). */
 #ifndef SZ_CBOR_WRITE_H
 #define SZ_CBOR_WRITE_H
 
@@ -30,7 +31,8 @@ void sz_cbor_put_tag(struct sz_cbor_writer *w, uint64_t tag);
 void sz_cbor_put_array(struct sz_cbor_writer *w, size_t count);
 void sz_cbor_put_map(struct sz_cbor_writer *w, size_t pairs);
 
-/* The head of a byte string whose content the caller puts next (sz_cbor_put_raw or nested items of known size). */
+/* The head of a byte string whose content the caller puts next (sz_cbor_put_raw or nested items of known
+ * size). */
 void sz_cbor_put_bstr_head(struct sz_cbor_writer *w, size_t length);
 void sz_cbor_put_raw(struct sz_cbor_writer *w, const void *bytes, size_t length);
 

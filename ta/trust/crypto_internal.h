@@ -1,0 +1,18 @@
+/* Handles shared by the parts of the crypto wrapper, made once by sz_crypto_init(). */
+#ifndef SZ_CRYPTO_INTERNAL_H
+#define SZ_CRYPTO_INTERNAL_H
+
+#include <tee_internal_api.h>
+
+struct sz_crypto_handles {
+    TEE_OperationHandle sha256;
+    TEE_OperationHandle hmac;
+    TEE_OperationHandle gcm_encrypt;
+    TEE_OperationHandle gcm_decrypt;
+    TEE_ObjectHandle hmac_key;
+    TEE_ObjectHandle aes_key;
+};
+
+extern struct sz_crypto_handles sz_crypto;
+
+#endif
