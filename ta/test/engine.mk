@@ -20,3 +20,15 @@ $(OUT)/engine_run_asan: engine_run.c $(ENGINE_ASAN) | $(OUT)
 	$(CC) $(CFLAGS_ASAN) $^ -lm -o $@
 
 PROGRAMS += $(OUT)/engine_run $(OUT)/engine_run_asan
+
+# What the tests share.
+$(OUT)/asan/engine_%.o: engine_%.c $(ENGINE_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ASAN) -D_POSIX_C_SOURCE=200809L -c $< -o $@
+
+ENGINE_TESTS := engine_operators_test engine_random_test
+ENGINE_TEST_PARTS := $(OUT)/asan/engine_builder.o $(OUT)/asan/engine_naive.o
+$(addprefix $(OUT)/,$(ENGINE_TESTS)): $(OUT)/%: %.c $(ENGINE_TEST_PARTS) $(ENGINE_ASAN)
+	$(CC) $(CFLAGS_ASAN) $^ -lm -o $@
+
+TESTS += $(addprefix $(OUT)/,$(ENGINE_TESTS))
