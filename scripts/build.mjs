@@ -60,7 +60,7 @@ const buildTypeScript = () => {
 const buildNative = () => {
   checkToolchain();
   const jobs = `-j${availableParallelism()}`;
-  for (const folder of ['ta/soft', 'agent/native'])
+  for (const folder of ['ta/soft', 'agent/native', 'agent/service/native'])
     run('make', ['--no-print-directory', '-s', jobs, '-C', folder]);
 };
 

@@ -1,0 +1,149 @@
+import { BUFFER } from '../../protocol/codes.js';
+import { isSmartZoneError } from '../../protocol/errors.js';
+import type { BrokerLink } from '../broker/link.js';
+import type { Config } from '../config.js';
+import type { Gate } from '../flow/gate.js';
+import type { LabelOffers } from '../flow/label-offers.js';
+import type { Receipts } from '../flow/receipts.js';
+import type { SensorOffers } from '../flow/sensor-offers.js';
+import type { Topics } from '../flow/topics.js';
+import type { Log } from '../log.js';
+import type { SealedLabel, TeeClient } from '../tee/client.js';
+import type { Counters } from '../telemetry.js';
+import type { FrameQueue, QueuedFrame } from './frame-queue.js';
+import type { LabelWindow } from './label-window.js';
+
+export interface PumpParts {
+  readonly config: () => Config;
+  readonly log: Log;
+  readonly tee: TeeClient;
+  readonly link: BrokerLink;
+  readonly topics: Topics;
+  readonly queue: FrameQueue;
+  readonly labels: LabelWindow;
+  /** Open while the TA is set up: session, model, offers. */
+  readonly ready: Gate;
+  readonly sensorOffers: SensorOffers;
+  readonly labelOffers: LabelOffers;
+  readonly receipts: Receipts;
+  readonly counters: Counters;
+}
+
+/** A frame during which the TA died so often is taken for the cause. */
+const DEATHS_PER_FRAME = 2;
+const BUSY_RETRIES = 100;
+const BUSY_WAIT_MS = 50;
+
+/**
+ * Frames to the TEE one by one, labels to the broker, and only then the frame's acknowledgement. A frame that the TA refuses
+ * is acknowledged and counted by the TA's code: sending it again would not change the answer.
+ */
+export class FramePump {
+  readonly #parts: PumpParts;
+  #stopping = false;
+  #running: Promise<void> | undefined;
+
+  constructor(parts: PumpParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Works off what is queued, for at most `drainMs`; the rest stays with the broker. Close the queue first. */
+  async stop(drainMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, drainMs)));
+    const drained = (async () => {
+      await this.#running;
+      await this.#parts.labels.settled();
+    })();
+    await Promise.race([drained, timeout]);
+    clearTimeout(timer);
+    this.#stopping = true;
+    this.#parts.ready.end();
+  }
+
+  async #run(): Promise<void> {
+    const { queue, labels, ready } = this.#parts;
+    for (;;) {
+      // Wait before taking: a frame that waits in the queue can still give way to a newer one.
+      if (!(await ready.pass())) return;
+      await labels.room();
+      if (this.#stopping) return;
+      const frame = await queue.take();
+      if (!frame) return;
+      await this.#work(frame);
+    }
+  }
+
+  async #work(frame: QueuedFrame): Promise<void> {
+    const { counters, labelOffers, labels, link, log, topics } = this.#parts;
+    const taken = performance.now();
+    counters.stage('queue', taken - frame.arrived);
+    if (frame.record.length > BUFFER.in) return this.#lose(frame, 'TOO_LONG');
+    const label = await this.#infer(frame);
+    if (!label) return;
+    const sealed = performance.now();
+    counters.stage('tee', sealed - taken);
+    try {
+      await labelOffers.ensure(label.epoch);
+    } catch (error) {
+      // The label is valid; rules hosts get their offers when the TA is back.
+      log.warn('label offers could not be renewed', { reason: (error as Error).message });
+    }
+    const { expirySeconds } = this.#parts.config().labels;
+    const published = link.publish(topics.label(label.sensor), Buffer.from(label.record), expirySeconds).then(
+      () => {
+        counters.add('labels_published');
+        counters.stage('publish', performance.now() - sealed);
+        frame.acknowledge();
+        this.#parts.receipts.labelled(frame.record, label.sensor);
+      },
+      (error: Error) => {
+        // When the link stops the frame stays with the broker and is worked on after the next start.
+        if (!this.#stopping) this.#lose(frame, 'refused_by_broker', error.message);
+      },
+    );
+    labels.add(published);
+  }
+
+  /** undefined: the frame was given up (and counted), or the agent is stopping. */
+  async #infer(frame: QueuedFrame): Promise<SealedLabel | undefined> {
+    const { ready, sensorOffers, tee } = this.#parts;
+    let deaths = 0;
+    let busy = 0;
+    let replayed = false;
+    for (;;) {
+      if (!(await ready.pass())) return undefined;
+      try {
+        return await tee.frame(frame.record);
+      } catch (error) {
+        if (isSmartZoneError(error, 'TEE_UNREACHABLE')) {
+          await new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS));
+          continue;
+        }
+        if (isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT')) {
+          deaths += 1;
+          if (deaths < DEATHS_PER_FRAME) continue;
+        } else if (isSmartZoneError(error, 'BUSY') && busy < BUSY_RETRIES) {
+          busy += 1;
+          await new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS));
+          continue;
+        } else if (isSmartZoneError(error, 'NO_CHANNEL') && !replayed) {
+          replayed = true;
+          if (await sensorOffers.replay(frame.sensor)) continue;
+        }
+        this.#lose(frame, isSmartZoneError(error) ? error.code : 'internal', (error as Error).message);
+        return undefined;
+      }
+    }
+  }
+
+  #lose(frame: QueuedFrame, reason: string, detail?: string): void {
+    this.#parts.counters.lost(reason);
+    this.#parts.log.warn('a frame gets no label', { code: reason, sensor: frame.sensor, reason: detail });
+    frame.acknowledge();
+  }
+}

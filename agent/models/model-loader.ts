@@ -1,0 +1,132 @@
+import { decodeStrict } from '../../protocol/cbor.js';
+import { parseSign1 } from '../../protocol/cose/sign1.js';
+import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
+import type { Log } from '../log.js';
+import type { TeeClient } from '../tee/client.js';
+import type { ModelStore, StoredPackage } from './model-store.js';
+
+/** Published retained on model/status. */
+export interface ModelStatus {
+  readonly state: 'none' | 'loading' | 'active' | 'failed';
+  readonly sequence?: number;
+  /** Why it failed: a code of protocol/codes.json. */
+  readonly code?: string;
+  /** Segments given to the TA, and how many there are. */
+  readonly done?: number;
+  readonly total?: number;
+}
+
+/** Brings the model on disk into the TA: the staged one if the TA takes it, else the committed one. */
+export class ModelLoader {
+  /** Fingerprints of what the TA refused: the same again would be refused again. */
+  readonly #failed = new Set<string>();
+  #status: ModelStatus = { state: 'none' };
+
+  constructor(
+    private readonly tee: TeeClient,
+    private readonly store: ModelStore,
+    private readonly log: Log,
+    private readonly report: (status: ModelStatus) => void,
+  ) {}
+
+  get status(): ModelStatus {
+    return this.#status;
+  }
+
+  /**
+   * Looks at the store and at the TA, and does what is to be done. A model that cannot be used is reported, not thrown: the
+   * one that runs goes on running. Throws when the TEE was lost.
+   */
+  async refresh(): Promise<void> {
+    if (await this.#installStaged()) return;
+    const { modelActive } = await this.tee.ping();
+    const current = await this.#readable(() => this.store.current());
+    if (!current) {
+      if (!modelActive && this.#status.state !== 'failed') this.#say({ state: 'none' });
+      return;
+    }
+    const { sequence, fingerprint } = current;
+    if (modelActive && sequence === activeSequence(await this.tee.hello())) {
+      if (this.#status.state === 'none') this.#say({ state: 'active', sequence });
+      return;
+    }
+    if (!this.#failed.has(fingerprint)) await this.#load(current);
+  }
+
+  async #installStaged(): Promise<boolean> {
+    const staged = await this.#readable(() => this.store.staged());
+    if (!staged || this.#failed.has(staged.fingerprint)) return false;
+    if (!(await this.#load(staged))) return false;
+    await this.store.promote();
+    return true;
+  }
+
+  /** Gives a package to the TA. Returns whether it is active now. */
+  async #load(stored: StoredPackage): Promise<boolean> {
+    const { sequence, segments } = stored;
+    const total = segments.length;
+    try {
+      let wanted = await this.#begin(stored);
+      let done = 0;
+      this.#say({ state: 'loading', sequence, done, total });
+      while (wanted !== undefined) {
+        const segment = segments[wanted];
+        if (!segment) throw new SmartZoneError('MODEL_ORDER', `segment ${wanted} of ${total}`);
+        wanted = await this.tee.modelSegment(wanted, segment);
+        done += 1;
+        if (done % Math.ceil(total / 10) === 0) this.#say({ state: 'loading', sequence, done, total });
+      }
+    } catch (error) {
+      if (isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE')) throw error;
+      this.#fail(error as Error, stored);
+      return false;
+    }
+    this.log.info('a model is active', { sequence });
+    this.#say({ state: 'active', sequence });
+    return true;
+  }
+
+  /** As the committed model first: after a power cut between the TA's commit and ours it is. */
+  async #begin({ envelope }: StoredPackage): Promise<number | undefined> {
+    try {
+      return await this.tee.modelBegin(beginRequest(envelope));
+    } catch (error) {
+      const offer = await this.store.offer();
+      if (!isSmartZoneError(error, 'MODEL_UNKNOWN') || !offer) throw error;
+      return await this.tee.modelBegin(beginRequest(envelope, offer));
+    }
+  }
+
+  async #readable(read: () => Promise<StoredPackage | undefined>): Promise<StoredPackage | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      this.#fail(error as Error);
+      return undefined;
+    }
+  }
+
+  #fail(error: Error, stored?: StoredPackage): void {
+    const code = isSmartZoneError(error) ? error.code : 'MODEL_PROFILE';
+    if (stored) this.#failed.add(stored.fingerprint);
+    this.log.error('a model cannot be used', { code, reason: error.message, sequence: stored?.sequence });
+    this.#say({ state: 'failed', code, ...(stored && { sequence: stored.sequence }) });
+  }
+
+  #say(status: ModelStatus): void {
+    this.#status = status;
+    this.report(status);
+  }
+}
+
+/** CBOR [suit-envelope, model-offer / null]: both are CBOR already. */
+const beginRequest = (envelope: Uint8Array, offer?: Uint8Array): Uint8Array =>
+  Buffer.concat([Uint8Array.of(0x82), envelope, offer ?? Uint8Array.of(0xf6)]);
+
+/** Hello, key 7 (smart-zone.cddl). The signature is not checked: it comes straight from the TA, and nothing is trusted with it. */
+const activeSequence = (hello: Uint8Array): number | undefined => {
+  const { payload: bytes } = parseSign1(hello);
+  const payload = bytes && decodeStrict(bytes);
+  const sequence = payload instanceof Map ? (payload as ReadonlyMap<unknown, unknown>).get(7) : undefined;
+  return typeof sequence === 'number' ? sequence : undefined;
+};

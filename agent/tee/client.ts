@@ -1,0 +1,223 @@
+import { EventEmitter } from 'node:events';
+import { Command } from '../../protocol/codes.js';
+import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
+import { Backoff } from '../backoff.js';
+import type { TeeConfig } from '../config.js';
+import type { Log } from '../log.js';
+import type { InvokeReply } from './messages.js';
+import { TeeProcess } from './process.js';
+
+/** What PING says. */
+export interface TaState {
+  readonly epoch: number;
+  readonly claimed: boolean;
+  readonly modelActive: boolean;
+  readonly installing: boolean;
+  /** First four bytes of the boot nonce: another value is another life of the TA. */
+  readonly boot: number;
+}
+
+/** A label record and what the agent needs to send it on. */
+export interface SealedLabel {
+  readonly record: Uint8Array;
+  readonly epoch: number;
+  /** kid of the sensor whose frame this answers, 16 hexadecimal digits. */
+  readonly sensor: string;
+}
+
+/** The index that stands for "no more segments: the model is active". */
+const ALL_SEGMENTS = 0xffffffff;
+
+interface TeeEvents {
+  /** A session is open. The TA may have restarted: ask ping() for its boot. */
+  open: [];
+  /** The session is gone; a new one is being opened. */
+  lost: [SmartZoneError];
+}
+
+/**
+ * The TA as the agent sees it: typed commands, one after the other. Commands that arrive while no session is open fail with
+ * TEE_UNREACHABLE: whoever still cares runs them again on `open`.
+ */
+export class TeeClient extends EventEmitter<TeeEvents> {
+  readonly #config: TeeConfig;
+  readonly #log: Log;
+  readonly #backoff: Backoff;
+  #process: TeeProcess | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #wake: (() => void) | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #restarts = 0;
+
+  private constructor(config: TeeConfig, log: Log, random?: () => number) {
+    super();
+    this.#config = config;
+    this.#log = log;
+    this.#backoff = new Backoff(100, config.restartMaxMs, random);
+  }
+
+  static create(config: TeeConfig, log: Log, random?: () => number): TeeClient {
+    return new TeeClient(config, log, random);
+  }
+
+  start(): void {
+    this.#running ??= this.#keepOpen();
+  }
+
+  /** Waits for the call under way (at most its deadline), closes the session, ends the process. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    await this.#last.catch(() => undefined);
+    await this.#process?.close();
+    await this.#running;
+  }
+
+  get isOpen(): boolean {
+    return this.#process !== undefined;
+  }
+
+  /** Sessions that were lost and had to be opened again. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Process identifier of the TEE client process, for tests and diagnostics. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  async ping(): Promise<TaState> {
+    const { b, c, d } = await this.#call(Command.PING);
+    return {
+      epoch: b,
+      claimed: (c & 1) !== 0,
+      modelActive: (c & 2) !== 0,
+      installing: (c & 4) !== 0,
+      boot: d,
+    };
+  }
+
+  async hello(): Promise<Uint8Array> {
+    return (await this.#call(Command.HELLO)).output;
+  }
+
+  /** @param nonce 8 to 64 bytes of the requester's */
+  async evidence(nonce: Uint8Array): Promise<Uint8Array> {
+    return (await this.#call(Command.EVIDENCE, nonce)).output;
+  }
+
+  /** The reply is signed and there also when the TA refused the statement; status says which. Throws if it was unreadable. */
+  async owner(statement: Uint8Array): Promise<{ reply: Uint8Array; status: number }> {
+    const { output, status } = await this.#invoke(Command.OWNER, statement);
+    if (output.length === 0) throw SmartZoneError.fromNumber(status || 100, 'owner');
+    return { reply: output, status };
+  }
+
+  async roster(roster: Uint8Array): Promise<void> {
+    await this.#call(Command.ROSTER, roster);
+  }
+
+  /** Returns the kid of the sensor that made the offer. */
+  async offer(offer: Uint8Array): Promise<string> {
+    const { c, d } = await this.#call(Command.OFFER, offer);
+    return kidFromWords(c, d);
+  }
+
+  async rulesHello(hello: Uint8Array): Promise<{ offer: Uint8Array; epoch: number }> {
+    const { output, b } = await this.#call(Command.RULES_HELLO, hello);
+    return { offer: output, epoch: b };
+  }
+
+  async frame(record: Uint8Array): Promise<SealedLabel> {
+    const { output, b, c, d } = await this.#call(Command.FRAME, record);
+    return { record: output, epoch: b, sensor: kidFromWords(c, d) };
+  }
+
+  /** @param channelId 8 bytes */
+  async receipt(channelId: Uint8Array): Promise<Uint8Array> {
+    return (await this.#call(Command.RECEIPT, channelId)).output;
+  }
+
+  /** @param counters CBOR map of what the agent says of itself */
+  async telemetry(counters: Uint8Array): Promise<{ record: Uint8Array; epoch: number }> {
+    const { output, b } = await this.#call(Command.TELEMETRY, counters);
+    return { record: output, epoch: b };
+  }
+
+  /** @param request CBOR [suit-envelope, model-offer / null]. Returns the first segment wanted, or undefined if none. */
+  async modelBegin(request: Uint8Array): Promise<number | undefined> {
+    return segmentWanted(await this.#call(Command.MODEL_BEGIN, request));
+  }
+
+  /** Returns the next segment wanted, or undefined when the model is active. */
+  async modelSegment(index: number, segment: Uint8Array): Promise<number | undefined> {
+    return segmentWanted(await this.#call(Command.MODEL_SEGMENT, segment, index));
+  }
+
+  /** A command that succeeds, or throws the TA's error. */
+  async #call(command: Command, input?: Uint8Array, value?: number): Promise<InvokeReply> {
+    const reply = await this.#invoke(command, input, value);
+    if (reply.status !== 0) throw SmartZoneError.fromNumber(reply.status);
+    return reply;
+  }
+
+  /** Calls queue up behind each other: the TA has one thread. */
+  #invoke(command: Command, input: Uint8Array = new Uint8Array(), value = 0): Promise<InvokeReply> {
+    const turn = this.#last.then(async () => {
+      const tee = this.#process;
+      if (!tee || this.#stopped) throw new SmartZoneError('TEE_UNREACHABLE', 'no session is open');
+      try {
+        return await tee.invoke({ kind: 'invoke', command, input, value });
+      } catch (error) {
+        if (isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT')) this.#lose(tee, error);
+        throw error;
+      }
+    });
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #lose(tee: TeeProcess, error: SmartZoneError): void {
+    tee.kill();
+    if (this.#process !== tee || this.#stopped) return;
+    this.#process = undefined;
+    this.#restarts += 1;
+    this.#log.error('lost the TEE', { code: error.code, reason: error.message });
+    this.emit('lost', error);
+    this.#wake?.();
+  }
+
+  /** Opens a session whenever there is none, until stop(). */
+  async #keepOpen(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        const tee = await TeeProcess.create(this.#config);
+        if (this.#stopped) return await tee.close();
+        this.#process = tee;
+        void tee.exited.then(() =>
+          this.#lose(tee, new SmartZoneError('TEE_DIED', 'the TEE client process ended')),
+        );
+        this.#backoff.reset();
+        this.#log.info('opened the TEE', { library: this.#config.library, process: tee.pid });
+        this.emit('open');
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+          if (this.#process !== tee) resolve();
+        });
+      } catch (error) {
+        this.#log.error('cannot open the TEE', { reason: (error as Error).message });
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, this.#backoff.next());
+          this.#wake = () => (clearTimeout(timer), resolve());
+        });
+      }
+    }
+  }
+}
+
+const segmentWanted = ({ b }: InvokeReply): number | undefined => (b === ALL_SEGMENTS ? undefined : b);
+
+const kidFromWords = (high: number, low: number): string =>
+  high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
