@@ -12,3 +12,35 @@ export * from './x25519-public.js';
 export * from './hpke.js';
 export * from './cose-hpke.js';
 export * from './cose/sign1.js';
+export * from './product.js';
+export * from './topics.js';
+export {
+  claimedSigner,
+  PROTOCOL_VERSION,
+  purposeAad,
+  type Purpose,
+  type Receiver,
+  type SealedReceiver,
+} from './signed.js';
+export { inputBytes, type Format, type InputShape } from './messages/input-shape.js';
+export {
+  signHello,
+  verifyHello,
+  type Hello,
+  type SecurityLevel,
+  type VerifiedHello,
+} from './messages/hello.js';
+export * from './messages/evidence.js';
+export * from './messages/owner.js';
+export * from './messages/roster.js';
+export * from './messages/offer.js';
+export * from './messages/label-offer.js';
+export * from './messages/rules-hello.js';
+export * from './messages/record.js';
+export * from './messages/frame.js';
+export type { ClassScore, Detection, Results } from './messages/results.js';
+export * from './messages/label.js';
+export * from './messages/telemetry.js';
+export * from './messages/receipt.js';
+export * from './messages/model.js';
+export * from './messages/model-begin.js';

@@ -1,0 +1,121 @@
+import { equalBytes } from '../bytes.js';
+import { SmartZoneError } from '../errors.js';
+import type { Kid } from '../kid.js';
+import type { SigningKey } from '../keys.js';
+import {
+  array,
+  field,
+  kid,
+  nonce,
+  oneOf,
+  publicKey,
+  refuse,
+  struct,
+  tuple,
+  uint,
+  type Codec,
+} from '../schema.js';
+import { keyWithKid, openSigned, sealSigned } from '../signed.js';
+
+export type OwnerAction =
+  | {
+      readonly type: 'claim';
+      /** 1 to 3 Ed25519 keys; the signer's is one of them. */
+      readonly owners: readonly Uint8Array[];
+    }
+  /** Forgets members, channels and model; keeps identity, owners and counters. */
+  | { readonly type: 'reset' };
+
+export interface OwnerStatement {
+  /** The device; while unclaimed, the kid of its hello. */
+  readonly device: Kid;
+  /** Strictly increasing per device, from 1. */
+  readonly counter: number;
+  /** The boot nonce; for a claim the claim nonce. */
+  readonly nonce: Uint8Array;
+  /** Seconds since 1970: a floor for the TA's calendar. */
+  readonly time: number;
+  readonly action: OwnerAction;
+}
+
+const claim = tuple<readonly [1, readonly Uint8Array[]]>(oneOf(1), array(publicKey, 1, 3));
+const reset = tuple<readonly [2]>(oneOf(2));
+
+const action: Codec<OwnerAction> = {
+  encode: (value) => (value.type === 'claim' ? claim.encode([1, value.owners]) : reset.encode([2])),
+  decode: (value, where) => {
+    if (!Array.isArray(value)) return refuse(where, 'not an array');
+    if (value[0] === 2) {
+      reset.decode(value, where);
+      return { type: 'reset' };
+    }
+    return { type: 'claim', owners: claim.decode(value, where)[1] };
+  },
+};
+
+const statementCodec = struct<OwnerStatement>({
+  device: field(1, kid),
+  counter: field(2, uint),
+  nonce: field(3, nonce),
+  time: field(4, uint),
+  action: field(5, action),
+});
+
+export function signOwnerStatement(statement: OwnerStatement, owner: SigningKey): Uint8Array {
+  return sealSigned(statementCodec, 'owner', statement, owner);
+}
+
+/** Verifies with `owners`, or for a claim with the keys it names. Throws NOT_OWNER where the signer is none of them. */
+export function verifyOwnerStatement(bytes: Uint8Array, owners: readonly Uint8Array[]): OwnerStatement {
+  const { body } = openSigned(statementCodec, 'owner', bytes, (signer, unverified) => {
+    const keys =
+      owners.length === 0 && unverified.action.type === 'claim' ? unverified.action.owners : owners;
+    const key = keyWithKid(keys, signer);
+    if (key === undefined) throw new SmartZoneError('NOT_OWNER', 'owner statement');
+    return key;
+  });
+  return body;
+}
+
+/** What the device answers, signed by the key that it has after the statement took effect. */
+export interface OwnerReply {
+  readonly device: Kid;
+  readonly counter: number;
+  readonly nonce: Uint8Array;
+  /** 0, or an error's number. */
+  readonly status: number;
+  /** The device's Ed25519 key now: a claim makes a new one. */
+  readonly signingKey: Uint8Array;
+  /** The device's static X25519 key now. */
+  readonly agreementKey: Uint8Array;
+}
+
+const replyCodec = struct<OwnerReply>({
+  device: field(1, kid),
+  counter: field(2, uint),
+  nonce: field(3, nonce),
+  status: field(4, uint),
+  signingKey: field(5, publicKey),
+  agreementKey: field(6, publicKey),
+});
+
+export function signOwnerReply(reply: OwnerReply, device: SigningKey): Uint8Array {
+  return sealSigned(replyCodec, 'owner-reply', reply, device);
+}
+
+/** True if this reply answers this statement: others' replies come over the same topic. */
+export function answers(reply: OwnerReply, statement: OwnerStatement): boolean {
+  return (
+    reply.counter === statement.counter &&
+    equalBytes(reply.device, statement.device) &&
+    equalBytes(reply.nonce, statement.nonce)
+  );
+}
+
+/**
+ * Verifies a reply with the key that it names. For a claim that key is new and nothing but the claim nonce ties it to
+ * the device (trust on first use); after any other statement the caller compares it with the key it knows.
+ */
+export function verifyOwnerReply(bytes: Uint8Array): OwnerReply {
+  return openSigned(replyCodec, 'owner-reply', bytes, (_signer, body) => body.signingKey).body;
+}

@@ -1,0 +1,94 @@
+import { equalBytes } from '../bytes.js';
+import { SmartZoneError } from '../errors.js';
+import { signingKid, type Kid } from '../kid.js';
+import type { SigningKey } from '../keys.js';
+import { array, enumeration, field, kid, name, optional, publicKey, struct, uint } from '../schema.js';
+import { keyWithKid, openSigned, sealSigned } from '../signed.js';
+import { securityLevelCodec, type SecurityLevel } from './hello.js';
+
+const ROLE_NUMBER = { sensor: 1, rules: 2, publisher: 3 } as const;
+export type Role = keyof typeof ROLE_NUMBER;
+
+export interface Member {
+  readonly signingKey: Uint8Array;
+  readonly agreementKey: Uint8Array;
+  readonly role: Role;
+  readonly name: string;
+  /** Seconds since 1970. */
+  readonly notAfter?: number;
+}
+
+export interface RosterDevice {
+  readonly signingKey: Uint8Array;
+  readonly agreementKey: Uint8Array;
+  /** The least level that clients accept of it. */
+  readonly securityLevel: SecurityLevel;
+  readonly name: string;
+}
+
+export interface Zone {
+  readonly id: Kid;
+  readonly devices: readonly Kid[];
+}
+
+/** Who takes part, as the owner says it. The newest version is in force. */
+export interface Roster {
+  /** Strictly increasing, from 1. */
+  readonly version: number;
+  /** Seconds since 1970. */
+  readonly issued: number;
+  readonly members: readonly Member[];
+  readonly devices: readonly RosterDevice[];
+  readonly zones: readonly Zone[];
+  /** Seconds, from the moment that it reached the TA; without a fresh roster after that, all service ends. */
+  readonly lease?: number;
+}
+
+const member = struct<Member>({
+  signingKey: field(1, publicKey),
+  agreementKey: field(2, publicKey),
+  role: field(3, enumeration(ROLE_NUMBER)),
+  name: field(4, name),
+  notAfter: optional(5, uint),
+});
+
+const device = struct<RosterDevice>({
+  signingKey: field(1, publicKey),
+  agreementKey: field(2, publicKey),
+  securityLevel: field(3, securityLevelCodec),
+  name: field(4, name),
+});
+
+const zone = struct<Zone>({ id: field(1, kid), devices: field(2, array(kid, 1)) });
+
+const codec = struct<Roster>({
+  version: field(1, uint),
+  issued: field(2, uint),
+  members: field(3, array(member)),
+  devices: field(4, array(device)),
+  zones: field(5, array(zone)),
+  lease: optional(6, uint),
+});
+
+export function signRoster(roster: Roster, owner: SigningKey): Uint8Array {
+  return sealSigned(codec, 'roster', roster, owner);
+}
+
+/** Throws NOT_OWNER where it is signed by none of `owners`. */
+export function verifyRoster(bytes: Uint8Array, owners: readonly Uint8Array[]): Roster {
+  return openSigned(codec, 'roster', bytes, (signer) => {
+    const key = keyWithKid(owners, signer);
+    if (key === undefined) throw new SmartZoneError('NOT_OWNER', 'roster');
+    return key;
+  }).body;
+}
+
+export function findMember(roster: Roster, id: Kid, role?: Role): Member | undefined {
+  return roster.members.find(
+    (each) => equalBytes(signingKid(each.signingKey), id) && (role === undefined || each.role === role),
+  );
+}
+
+export function findDevice(roster: Roster, id: Kid): RosterDevice | undefined {
+  return roster.devices.find((each) => equalBytes(signingKid(each.signingKey), id));
+}
