@@ -1,17 +1,5 @@
-import { elementCount, type Network } from './network.js';
-
-/** CDDL input-shape: what a frame must look like. */
-export interface FrameShape {
-  readonly format: FrameFormat;
-  /** [height, width, channels] for pictures, without the batch of 1. */
-  readonly dims: readonly number[];
-}
-
-export const FrameFormat = { u8: 1, i8: 2, f32: 3 } as const;
-export type FrameFormat = keyof typeof FrameFormat;
-
-export const frameBytes = ({ format, dims }: FrameShape): number =>
-  elementCount({ dims }) * (format === 'f32' ? 4 : 1);
+import { inputBytes, type InputShape } from '../../protocol/messages/input-shape.js';
+import type { Network } from './network.js';
 
 /** Below this a "picture" of one channel is rather a spectrogram. */
 const LEAST_PICTURE_SIDE = 32;
@@ -22,7 +10,7 @@ export const isPictureInput = ({ input }: Network): boolean => {
 };
 
 /** Pictures come as u8; other inputs in the network's own type. */
-export const frameShapeOf = (network: Network): FrameShape => {
+export const frameShapeOf = (network: Network): InputShape => {
   const { dims, dtype } = network.input;
   const frame = dims.length > 1 && dims[0] === 1 ? dims.slice(1) : [...dims];
   return { format: isPictureInput(network) ? 'u8' : dtype === 'i8' ? 'i8' : 'f32', dims: frame };
@@ -31,7 +19,7 @@ export const frameShapeOf = (network: Network): FrameShape => {
 /**
  * A frame of noise that is the same everywhere (xorshift32, Marsaglia 2003): the golden test's input. Floats lie in -1..1.
  */
-export const noiseFrame = (shape: FrameShape, seed = 0x5a6f6e65): Uint8Array => {
+export const noiseFrame = (shape: InputShape, seed = 0x5a6f6e65): Uint8Array => {
   let state = seed >>> 0 || 1;
   const next = (): number => {
     state ^= state << 13;
@@ -39,7 +27,7 @@ export const noiseFrame = (shape: FrameShape, seed = 0x5a6f6e65): Uint8Array => 
     state = (state ^ (state << 5)) >>> 0;
     return state >>> 8;
   };
-  const bytes = new Uint8Array(frameBytes(shape));
+  const bytes = new Uint8Array(inputBytes(shape));
   if (shape.format !== 'f32') return bytes.map(() => next() & 0xff);
   const view = new DataView(bytes.buffer);
   for (let at = 0; at < bytes.length; at += 4) view.setFloat32(at, next() / 2 ** 23 - 1, true);

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { SmartZoneError } from '../../protocol/errors.js';
-import type { FrameFormat } from './frame.js';
+import type { Format } from '../../protocol/messages/input-shape.js';
 import type { PackedGraph } from './write-graph.js';
 
 /**
@@ -14,7 +14,7 @@ import type { PackedGraph } from './write-graph.js';
  * here, so it should be the engine itself, or a runtime that is exact for this model.
  */
 export interface GoldenRunner {
-  run(graph: PackedGraph, format: FrameFormat, frame: Uint8Array): Promise<Uint8Array[]>;
+  run(graph: PackedGraph, format: Format, frame: Uint8Array): Promise<Uint8Array[]>;
 }
 
 /** One result of the graph's head. */
@@ -79,12 +79,12 @@ export class EngineTool implements GoldenRunner {
     );
   }
 
-  async run(graph: PackedGraph, format: FrameFormat, frame: Uint8Array): Promise<Uint8Array[]> {
+  async run(graph: PackedGraph, format: Format, frame: Uint8Array): Promise<Uint8Array[]> {
     return (await this.infer(graph, format, frame)).outputs;
   }
 
   /** Runs one frame; `results` is what the graph's head makes of the outputs. */
-  async infer(graph: PackedGraph, format: FrameFormat, frame: Uint8Array, runs = 1): Promise<EngineRun> {
+  async infer(graph: PackedGraph, format: Format, frame: Uint8Array, runs = 1): Promise<EngineRun> {
     const folder = await mkdtemp(join(tmpdir(), 'smart-zone-golden-'));
     try {
       const file = async (name: string, bytes: Uint8Array): Promise<string> => {

@@ -7,11 +7,10 @@ import { openAesGcm, sealAesGcm } from '../aes-gcm.js';
 import { equalBytes, utf8 } from '../bytes.js';
 import { cborMap, decodeStrict, encodeDeterministic, Float, type CborValue } from '../cbor.js';
 import { SmartZoneError } from '../errors.js';
+import { inputShapeCodec, type InputShape } from './input-shape.js';
 
 const SEGMENT_AAD = utf8('smart-zone/1/segment');
 
-/** Element type of a frame: 1 u8, 2 i8, 3 f32 little-endian. */
-export type ContainerFormat = 1 | 2 | 3;
 /** Kind of results: 1 top-k, 2 detections, 3 reconstruction error, 4 the output tensor. */
 export type ResultsKind = 1 | 2 | 3 | 4;
 
@@ -27,7 +26,7 @@ export interface ContainerHeader {
   readonly graph: Uint8Array;
   readonly weights: readonly SegmentEntry[];
   readonly golden: SegmentEntry;
-  readonly input: { readonly format: ContainerFormat; readonly dims: readonly number[] };
+  readonly input: InputShape;
   /** Kind of results and the most of them (of a vector: its bytes). */
   readonly results: { readonly kind: ResultsKind; readonly most: number };
   readonly labels: readonly string[];
@@ -82,7 +81,7 @@ export function encodeContainerHeader(header: ContainerHeader): Uint8Array {
       [1, header.graph],
       [2, header.weights.map(encodeEntry)],
       [3, encodeEntry(header.golden)],
-      [4, [header.input.format, [...header.input.dims]]],
+      [4, inputShapeCodec.encode(header.input)],
       [5, [header.results.kind, header.results.most]],
       [6, [...header.labels]],
       [7, new Float(header.tolerance)],
@@ -98,20 +97,18 @@ export function decodeContainerHeader(bytes: Uint8Array): ContainerHeader {
   const map = decodeStrict(bytes, { maxBytes: MOST_HEADER_BYTES });
   if (!(map instanceof Map)) throw malformed('header');
   const fields = map as ReadonlyMap<unknown, CborValue>;
-  const [format, dims] = arrayOf(fields.get(4));
   const [kind, most] = arrayOf(fields.get(5));
   const graph = fields.get(1);
   const tolerance = fields.get(7);
   const name = fields.get(8);
   if (!(graph instanceof Uint8Array) || !(tolerance instanceof Float) || typeof name !== 'string')
     throw malformed('header');
-  if (format !== 1 && format !== 2 && format !== 3) throw malformed('input format');
   if (kind !== 1 && kind !== 2 && kind !== 3 && kind !== 4) throw malformed('kind of results');
   const header: ContainerHeader = {
     graph,
     weights: arrayOf(fields.get(2)).map(decodeEntry),
     golden: decodeEntry(fields.get(3)),
-    input: { format, dims: arrayOf(dims).map(numberOf) },
+    input: inputShapeCodec.decode(fields.get(4) ?? null, 'input shape'),
     results: { kind, most: numberOf(most) },
     labels: arrayOf(fields.get(6)).map((label) => {
       if (typeof label !== 'string') throw malformed('label name');

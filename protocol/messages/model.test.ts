@@ -27,7 +27,7 @@ const header: ContainerHeader = {
   graph: Uint8Array.of(1, 2, 3),
   weights: [segmentEntry(sealSegment(contentKey, 1, new Uint8Array(100)))],
   golden: segmentEntry(sealSegment(contentKey, 2, new Uint8Array(10))),
-  input: { format: 1, dims: [96, 96, 3] },
+  input: { format: 'u8', dims: [96, 96, 3] },
   results: { kind: 1, most: 5 },
   labels: ['no person', 'person'],
   tolerance: 0,

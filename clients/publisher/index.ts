@@ -1,0 +1,36 @@
+/**
+ * The model publisher's library: from a file people have to a package that a device runs.
+ *
+ *     const network = importTflite(await readFile('model.tflite'), 'model.tflite');
+ *     const model = await pack(network, { name: 'faces', preset: 'face-detection-short-range' });
+ *     const signed = signPackage(model, publisherKey, 1);              // signed.bytes: the file, common to all devices
+ *     const offer = wrapFor(device, signed, model.contentKey, publisherKey);   // one for each device
+ */
+import type { Network } from './network.js';
+import { planNetwork, type MemoryPlan } from './plan.js';
+import { simplify } from './simplify.js';
+
+export type { AnchorLayer } from './anchors.js';
+export { frameShapeOf, isPictureInput, noiseFrame } from './frame.js';
+export { EngineTool, type EngineResult, type EngineRun, type GoldenRunner } from './golden.js';
+export type { Head } from './head.js';
+export { ModelImportError } from './import-error.js';
+export {
+  inspect,
+  openPackage,
+  readPackage,
+  type NetworkReport,
+  type OpenedPackage,
+  type ReadPackage,
+} from './inspect.js';
+export type { Boundary, Network, Operation, Quantisation, Tensor } from './network.js';
+export type { ChannelNormalisation, PixelRange } from './normalisation.js';
+export { pack, type PackOptions, type SealedModel } from './pack.js';
+export type { MemoryPlan } from './plan.js';
+export { automaticPurpose, PRESETS, type PresetName, type Purpose } from './preset.js';
+export { BLAZEFACE_RESULTS, type DetectionOptions, type ResultsOption } from './results.js';
+export { signPackage, wrapFor, type OfferedDevice, type OfferOptions, type SignedPackage } from './sign.js';
+export { importTflite, SUPPORTED_OPERATORS } from './tflite/import.js';
+
+/** The memory plan that packing would use: arena, weights, lower bound, in bytes. */
+export const planGraph = (network: Network): MemoryPlan => planNetwork(simplify(network));

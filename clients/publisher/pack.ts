@@ -1,0 +1,182 @@
+import { BUFFER, VERSION_NUMBER } from '../../protocol/codes.js';
+import { AES_GCM_KEY_LENGTH, AES_GCM_TAG_LENGTH } from '../../protocol/aes-gcm.js';
+import { SmartZoneError } from '../../protocol/errors.js';
+import {
+  encodeContainerHeader,
+  encodeGoldenTest,
+  sealSegment,
+  segmentEntry,
+  type ContainerHeader,
+  type ResultsKind,
+} from '../../protocol/messages/model-container.js';
+import { inputBytes, type Format, type InputShape } from '../../protocol/messages/input-shape.js';
+import { systemRandomness, type Randomness } from '../../protocol/randomness.js';
+import { frameShapeOf, noiseFrame } from './frame.js';
+import { EngineTool, type GoldenRunner } from './golden.js';
+import type { Head } from './head.js';
+import { elementCount, type Network } from './network.js';
+import { normalisationOf, type ChannelNormalisation, type PixelRange } from './normalisation.js';
+import { automaticPurpose, presetPurpose, type PresetName } from './preset.js';
+import { headFor, type ResultsOption } from './results.js';
+import { simplify } from './simplify.js';
+import { MAX_RESULTS, type Target } from './szg1.js';
+import { writeGraph, type GraphOptions, type PackedGraph } from './write-graph.js';
+
+export interface PackOptions {
+  /** The model's name: 1 to 64 characters. */
+  readonly name: string;
+  /** Default: what the network's shapes suggest. */
+  readonly preset?: PresetName;
+  /** Names of the classes, in the order of the output; at most 48 bytes each. */
+  readonly labels?: readonly string[];
+  readonly results?: ResultsOption;
+  readonly pixels?: PixelRange | ChannelNormalisation;
+  /** Frames of another format than u8 for pictures and the network's own type otherwise. */
+  readonly format?: Format;
+  /** Aimed-at plaintext size of a weight segment. Default 128 KiB. */
+  readonly segmentBytes?: number;
+  /** Computes the golden test's expected output. Default: the engine as a program (EngineTool.find()). */
+  readonly golden?: GoldenRunner;
+  /** The golden test's frame. Default: noise, the same for every package. */
+  readonly goldenFrame?: Uint8Array;
+  /** Greatest absolute difference of the golden test; default 0 for int8 outputs, else 1e-4 of the largest value. */
+  readonly tolerance?: number;
+  /** Default: this release's. */
+  readonly leastTaVersion?: number;
+  readonly random?: Randomness;
+}
+
+/** A model sealed under a fresh content key, not yet signed. */
+export interface SealedModel {
+  /** Ciphertexts: header, weights, golden test. */
+  readonly segments: readonly Uint8Array[];
+  /** Opens all of them. Give it to devices by wrapFor() and keep it as secret as the model. */
+  readonly contentKey: Uint8Array;
+  readonly header: ContainerHeader;
+  readonly graph: PackedGraph;
+  readonly target: Target;
+  /** Secure heap that a device needs, in bytes. */
+  readonly memory: number;
+  readonly leastTaVersion: number;
+}
+
+const SEGMENT_BYTES = 128 * 1024;
+const MOST_LABEL_BYTES = 48;
+const RESULTS_KIND: Record<Head['kind'], ResultsKind> = {
+  topK: 1,
+  detections: 2,
+  reconstruction: 3,
+  vector: 4,
+};
+
+/**
+ * Simplifies, plans, lays out, seals: a network becomes the segments of a package.
+ * @throws SmartZoneError MODEL_IMPORT where the options do not fit the network, or no engine is there for the golden test
+ */
+export const pack = async (source: Network, options: PackOptions): Promise<SealedModel> => {
+  const network = simplify(source);
+  const purpose = options.preset ? presetPurpose(options.preset) : automaticPurpose(network, options.labels);
+  const labels = options.labels ?? purpose.labels;
+  checkNames(options.name, labels);
+  const head = headFor(network, options.results ?? purpose.results);
+  const suggested = frameShapeOf(network);
+  const shape: InputShape = { ...suggested, format: options.format ?? suggested.format };
+  const graph = build(network, {
+    head,
+    normalisation: normalisationOf(network, options.pixels ?? purpose.pixels),
+    segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+    mostSegmentBytes: BUFFER.in - AES_GCM_TAG_LENGTH,
+  });
+
+  const frame = options.goldenFrame ?? noiseFrame(shape);
+  if (frame.length !== inputBytes(shape))
+    throw refuse(`the golden frame has ${frame.length} bytes, ${inputBytes(shape)} are needed`);
+  const outputs = await (options.golden ?? EngineTool.find()).run(graph, shape.format, frame);
+  const golden = encodeGoldenTest({ frame, outputs });
+  const contentKey = (options.random ?? systemRandomness).bytes(AES_GCM_KEY_LENGTH);
+  const weights = graph.segments.map((segment, i) => sealSegment(contentKey, i + 1, segment));
+  const sealedGolden = sealSegment(contentKey, weights.length + 1, golden);
+  const header: ContainerHeader = {
+    graph: graph.bytes,
+    weights: weights.map(segmentEntry),
+    golden: segmentEntry(sealedGolden),
+    input: shape,
+    results: { kind: RESULTS_KIND[head.kind], most: mostResults(head) },
+    labels,
+    tolerance: options.tolerance ?? toleranceOf(network, outputs),
+    name: options.name,
+  };
+  const sealedHeader = sealSegment(contentKey, 0, encodeContainerHeader(header));
+  const segments = [sealedHeader, ...weights, sealedGolden];
+  const long = segments.findIndex((segment) => segment.length > BUFFER.in);
+  if (long >= 0)
+    throw refuse(`segment ${long} has ${segments[long]?.length} bytes, at most ${BUFFER.in} can be sent`);
+  return {
+    segments,
+    contentKey,
+    header,
+    graph,
+    target: 'ref',
+    memory: memoryNeeded(sealedHeader.length, graph, shape, golden.length),
+    leastTaVersion: options.leastTaVersion ?? VERSION_NUMBER,
+  };
+};
+
+const build = (network: Network, options: GraphOptions): PackedGraph => {
+  try {
+    return writeGraph(network, options);
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new SmartZoneError('MODEL_IMPORT', cause.message, { cause });
+    throw cause;
+  }
+};
+
+const refuse = (detail: string): SmartZoneError => new SmartZoneError('MODEL_IMPORT', detail);
+
+const checkNames = (name: string, labels: readonly string[]): void => {
+  const size = (text: string): number => new TextEncoder().encode(text).length;
+  if (size(name) < 1 || size(name) > 64)
+    throw refuse(`the model's name has ${size(name)} bytes, 1 to 64 are possible`);
+  const long = labels.find((label) => size(label) > MOST_LABEL_BYTES);
+  if (long !== undefined) throw refuse(`label name "${long}" is longer than ${MOST_LABEL_BYTES} bytes`);
+};
+
+/** The container's "most results"; of a vector its bytes, as float32. */
+const mostResults = (head: Head): number => {
+  switch (head.kind) {
+    case 'topK':
+      return head.k;
+    case 'detections':
+      return Math.min(head.most, MAX_RESULTS);
+    case 'reconstruction':
+      return 1;
+    case 'vector':
+      return 4 * elementCount(head.output);
+  }
+};
+
+/** Other kernels sum float32 in another order; int8 is exact everywhere. */
+const toleranceOf = (network: Network, outputs: readonly Uint8Array[]): number => {
+  let largest = 0;
+  for (const [i, tensor] of network.outputs.entries()) {
+    const bytes = outputs[i];
+    if (tensor.dtype !== 'f32' || bytes === undefined) continue;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = 0; at + 4 <= bytes.length; at += 4)
+      largest = Math.max(largest, Math.abs(view.getFloat32(at, true)));
+  }
+  return network.outputs.every((tensor) => tensor.dtype === 'i8')
+    ? 0
+    : Math.fround(Math.max(largest, 1) * 1e-4);
+};
+
+/** Fixed parts of a loaded model and the allocator's own: work buffer of the head, bookkeeping, alignment. */
+const OVERHEAD = 24 * 1024;
+/** The frame's CBOR framing (ta/models/model.h). */
+const FRAMING = 128;
+
+/** Header and weights stay; arena and frame buffer are there while it runs, the golden test while it loads. */
+const memoryNeeded = (header: number, graph: PackedGraph, shape: InputShape, golden: number): number => {
+  const weights = graph.segments.reduce((sum, segment) => sum + Math.ceil(segment.length / 64) * 64, 0);
+  return header + weights + graph.plan.arena + inputBytes(shape) + FRAMING + golden + OVERHEAD;
+};
