@@ -1,0 +1,18 @@
+/* Graphs that use many features at once, for the tests that alter, interrupt or misuse them. */
+#ifndef SZ_TEST_ENGINE_SAMPLES_H
+#define SZ_TEST_ENGINE_SAMPLES_H
+
+#include "engine_builder.h"
+
+/* int8 classifier: convolution, depthwise, add in place, pooling, reshape in place, fully connected, softmax;
+ * top-k head; weights in two segments. */
+void sample_classifier(struct builder *b);
+
+/* float32 detector: convolutions to boxes and scores on 4 anchors, concat of parts that already lie in place;
+ * weighted detection head. */
+void sample_detector(struct builder *b);
+
+/* int8 autoencoder of 16 values with reconstruction head. */
+void sample_autoencoder(struct builder *b);
+
+#endif
