@@ -21,6 +21,16 @@ enum sz_code sz_cbor_error(const struct sz_cbor_reader *r)
     return r->error;
 }
 
+bool sz_cbor_ok(const struct sz_cbor_reader *r)
+{
+    return r->error == SZ_OK;
+}
+
+size_t sz_cbor_offset(const struct sz_cbor_reader *r)
+{
+    return r->at;
+}
+
 enum sz_code sz_cbor_done(struct sz_cbor_reader *r)
 {
     if (r->error == SZ_OK && r->at != r->bytes.length) {

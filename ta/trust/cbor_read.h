@@ -36,6 +36,10 @@ enum sz_code sz_cbor_check(struct sz_bytes bytes);
 
 enum sz_code sz_cbor_error(const struct sz_cbor_reader *r);
 
+/* Whether nothing went wrong so far, and how many bytes were read. */
+bool sz_cbor_ok(const struct sz_cbor_reader *r);
+size_t sz_cbor_offset(const struct sz_cbor_reader *r);
+
 /* SZ_OK if nothing went wrong and every byte was read. */
 enum sz_code sz_cbor_done(struct sz_cbor_reader *r);
 

@@ -24,6 +24,18 @@ void sz_cbor_put_raw(struct sz_cbor_writer *w, const void *bytes, size_t length)
     }
 }
 
+uint8_t *sz_cbor_put_space(struct sz_cbor_writer *w, size_t length)
+{
+    uint8_t *at;
+    if (w->overflow || length > w->capacity - w->length) {
+        w->overflow = true;
+        return NULL;
+    }
+    at = w->at + w->length;
+    w->length += length;
+    return at;
+}
+
 size_t sz_cbor_head_size(uint64_t argument)
 {
     return argument < 24 ? 1 : argument < 0x100 ? 2 : argument < 0x10000 ? 3 : argument < 0x100000000 ? 5 : 9;

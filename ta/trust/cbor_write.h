@@ -36,6 +36,9 @@ void sz_cbor_put_map(struct sz_cbor_writer *w, size_t pairs);
 void sz_cbor_put_bstr_head(struct sz_cbor_writer *w, size_t length);
 void sz_cbor_put_raw(struct sz_cbor_writer *w, const void *bytes, size_t length);
 
+/* As sz_cbor_put_raw() for bytes that the caller writes there: where to, or NULL if they do not fit. */
+uint8_t *sz_cbor_put_space(struct sz_cbor_writer *w, size_t length);
+
 /* Encoded size of a head with this argument: 1, 2, 3, 5 or 9. */
 size_t sz_cbor_head_size(uint64_t argument);
 

@@ -16,11 +16,12 @@ enum {
         192, /* bytes of a message to one recipient beyond its plaintext, tag included, at most */
 };
 
-/* Opens a message sealed to `own` into out, *length bytes; nothing but zeros is left in out unless SZ_OK. All
- * recipients must have the form, not only ours. The message must lie in memory that nobody else writes.
- * SZ_MALFORMED, SZ_TRUNCATED, SZ_DUPLICATE_KEY, SZ_TRAILING_BYTES, SZ_UNKNOWN_ALGORITHM for the form;
- * SZ_DECRYPT_FAILED where it is not sealed to this key or does not authenticate; SZ_BAD_KEY, SZ_TOO_LONG,
- * SZ_CRYPTO_FAILED. */
+/* Opens a message sealed to `own` into out, *length bytes; nothing of the plaintext is left in out unless
+ * SZ_OK. All recipients must have the form, not only ours. The message must lie in memory that nobody else
+ * writes, and out must not overlap it. SZ_MALFORMED, SZ_TRUNCATED, SZ_DUPLICATE_KEY, SZ_TRAILING_BYTES,
+ * SZ_UNKNOWN_ALGORITHM for the form; SZ_STALE_NONCE where no recipient has our key's kid (sealed to the
+ * prekey of another boot); SZ_DECRYPT_FAILED where it does not authenticate; SZ_BAD_KEY for the encapsulated
+ * key; SZ_TOO_LONG (out, external_aad, extra_info); SZ_CRYPTO_FAILED. */
 enum sz_code sz_encrypt_open(struct sz_bytes message, const struct sz_agreement_key *own,
                              struct sz_bytes extra_info, struct sz_bytes external_aad, uint8_t *out,
                              size_t capacity, size_t *length);

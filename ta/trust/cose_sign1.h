@@ -13,12 +13,11 @@ struct sz_sign1 {
     const uint8_t *signature; /* SZ_SIGNATURE_SIZE */
 };
 
-/* Largest sum of Sig_structure bytes around payload: array head, context, protected header, and the heads of
- * external_aad and payload. Scratch for verify and sign: payload + external_aad + this. */
-enum { SZ_SIGN1_STRUCTURE_OVERHEAD = 48 };
-
-/* Bytes of a finished message beyond its payload, at most. */
-enum { SZ_SIGN1_OVERHEAD = 96 };
+enum {
+    SZ_SIGN1_OVERHEAD = 96, /* bytes of a message beyond its payload, at most */
+    SZ_SIGN1_STRUCTURE_OVERHEAD =
+        48, /* bytes of the Sig_structure beyond payload and external_aad, at most */
+};
 
 /* Reads the form; the signature is not verified and the payload is not looked into. The message must lie in
  * memory that nobody else writes. SZ_MALFORMED, SZ_TRUNCATED, SZ_DUPLICATE_KEY, SZ_TRAILING_BYTES,
@@ -29,16 +28,16 @@ enum sz_code sz_sign1_read(struct sz_bytes message, struct sz_sign1 *out);
  * been signed. */
 enum sz_code sz_sign1_read_detached(struct sz_bytes message, struct sz_bytes payload, struct sz_sign1 *out);
 
-/* SZ_OK or SZ_BAD_SIGNATURE; SZ_TOO_LONG if the scratch does not hold the Sig_structure (Ed25519 is one-shot
- * in OP-TEE: the whole structure is assembled). */
+/* SZ_OK or SZ_BAD_SIGNATURE. scratch holds the Sig_structure, which OP-TEE's Ed25519 takes in one piece:
+ * payload + external_aad + SZ_SIGN1_STRUCTURE_OVERHEAD bytes will do; SZ_TOO_LONG if it is too small. It must
+ * not overlap the message. */
 enum sz_code sz_sign1_verify(const struct sz_sign1 *message, const uint8_t public_key[SZ_KEY_SIZE],
                              struct sz_bytes external_aad, uint8_t *scratch, size_t scratch_size);
 
-/* Signs payload and writes the message to out, *length bytes. out may be the same buffer that holds the
- * payload nowhere: payload, scratch and out must not overlap. SZ_BUFFER_TOO_SMALL, SZ_TOO_LONG (scratch),
- * SZ_CRYPTO_FAILED. */
+/* Signs payload and writes the message to out, *length bytes. The Sig_structure is assembled in out too:
+ * payload + SZ_SIGN1_OVERHEAD bytes will do with up to 48 bytes of external_aad. payload and out must not
+ * overlap. SZ_BUFFER_TOO_SMALL, SZ_CRYPTO_FAILED. */
 enum sz_code sz_sign1_sign(const struct sz_signing_key *key, struct sz_bytes payload,
-                           struct sz_bytes external_aad, uint8_t *scratch, size_t scratch_size, uint8_t *out,
-                           size_t capacity, size_t *length);
+                           struct sz_bytes external_aad, uint8_t *out, size_t capacity, size_t *length);
 
 #endif

@@ -20,8 +20,7 @@ enum {
 }; /* 49: draft-ietf-cose-hpke-27's assumed value */
 enum { SZ_COSE_TAG_ENCRYPT0 = 16, SZ_COSE_TAG_SIGN1 = 18, SZ_COSE_TAG_ENCRYPT = 96 };
 
-/* Sig_structure ["Signature1", protected, external_aad, payload]; payload's bytes are the caller's to put
- * after the head if payload.at is NULL. */
+/* Sig_structure ["Signature1", protected, external_aad, payload]. */
 void sz_cose_sig_structure(struct sz_cbor_writer *w, struct sz_bytes protected_header,
                            struct sz_bytes external_aad, struct sz_bytes payload);
 
@@ -29,8 +28,10 @@ void sz_cose_sig_structure(struct sz_cbor_writer *w, struct sz_bytes protected_h
 void sz_cose_enc_structure(struct sz_cbor_writer *w, const char *context, struct sz_bytes protected_header,
                            struct sz_bytes external_aad);
 
-/* Bytes of the Sig_structure around a payload, protected header and external_aad of these lengths: for
- * scratch sizes. */
-size_t sz_cose_sig_structure_size(size_t protected_header, size_t external_aad, size_t payload);
+/* Starts reading a protected header: its content must be one deterministic map of `members` pairs whose first
+ * is the algorithm `alg`. *rest stands behind it. SZ_UNKNOWN_ALGORITHM for another algorithm, else as
+ * sz_cbor_check(). */
+enum sz_code sz_cose_read_protected(struct sz_bytes protected_header, int64_t alg, size_t members,
+                                    struct sz_cbor_reader *rest);
 
 #endif
