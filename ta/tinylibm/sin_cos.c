@@ -104,7 +104,7 @@ float sz_sinf(float x)
     if ((bits & 0x7f800000u) == 0x7f800000u)
         return x - x;
     if ((bits & 0x7fffffffu) < 0x39800000u) /* below 2^-12; also keeps -0 */
-        return (float)((double)x - (double)x * (double)x * (double)x / 6.0);
+        return (float)((double)x * (1.0 - (double)x * (double)x / 6.0));
     uint32_t n = reduce(sz_fabsf(x), &r);
     double value = sine_in_quadrant(n, r);
     return (float)(bits >> 31 ? -value : value);
