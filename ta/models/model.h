@@ -1,7 +1,8 @@
 /* The one model that a device runs: from signed manifest and encrypted container to results.
  *
- * ta/trust calls these functions; ta/models knows nothing of channels, rosters or labels, and asks for what it needs of
- * the trust state through the arguments. One thread; nothing here is re-entrant (GlobalPlatform TAs have one thread).
+ * ta/trust calls these functions; ta/models knows nothing of channels, rosters or labels, and asks for what
+ * it needs of the trust state through the arguments. One thread; nothing here is re-entrant (GlobalPlatform
+ * TAs have one thread).
  */
 #ifndef SZ_MODEL_H
 #define SZ_MODEL_H
@@ -22,6 +23,15 @@ struct sz_input_shape {
     uint32_t dims[SZ_MODEL_MAX_RANK];
 };
 
+struct sz_cbor_reader;
+
+/* Reads an input-shape item; trouble sticks to the reader. */
+void sz_input_shape_read(struct sz_cbor_reader *reader, struct sz_input_shape *out);
+bool sz_input_shape_equal(const struct sz_input_shape *a, const struct sz_input_shape *b);
+
+/* Bytes of one frame of this shape: 1 .. SZ_BUFFER_IN; 0 where it is more. */
+size_t sz_input_shape_bytes(const struct sz_input_shape *shape);
+
 /* What trusted storage keeps of the committed model (the pointer of protocol.md, "The model push"). */
 struct sz_model_commitment {
     uint64_t sequence; /* 0 = no model committed */
@@ -41,21 +51,25 @@ struct sz_manifest {
     bool vendor_ok, class_ok, target_ok;
 };
 
-/* Reads an envelope and checks form and manifest digest, not the signature. Nothing is kept that points into envelope. */
+/* Reads an envelope and checks form and manifest digest, not the signature. Nothing is kept that points into
+ * envelope. */
 enum sz_code sz_manifest_read(const uint8_t *envelope, size_t length, struct sz_manifest *out);
 
 /* Verifies the envelope's COSE_Sign1 with the publisher's Ed25519 key. */
 enum sz_code sz_manifest_verify(const uint8_t *envelope, size_t length, const uint8_t key[32]);
 
-/* Starts loading: conditions (vendor, class, TA version, target, memory) are checked here; the sequence floor and the
- * signature are the caller's. content_key is copied. Any earlier load under way is wiped; the running model is not touched.
- * install: after the golden test the caller must commit before sz_model_activate(). missing: bytes lacking, for MODEL_MEMORY. */
-enum sz_code sz_model_load_begin(const struct sz_manifest *manifest, const uint8_t content_key[16], bool install);
+/* Starts loading: conditions (vendor, class, TA version, target, memory) are checked here; the sequence floor
+ * and the signature are the caller's. content_key is copied. Any earlier load under way is wiped; the running
+ * model is not touched. install: after the golden test the caller must commit before sz_model_activate().  */
+enum sz_code sz_model_load_begin(const struct sz_manifest *manifest, const uint8_t content_key[16],
+                                 bool install);
 
-/* Takes the ciphertext of segment `index` (already copied out of shared memory is not needed: it is copied here, in
- * pieces, hashed and decrypted into secure memory; nothing is used before digest and tag are right).
- * *next: the segment wanted next; when all are there and the golden test passed, *next = UINT32_MAX and *loaded is true. */
-enum sz_code sz_model_load_segment(uint32_t index, const volatile uint8_t *shared, size_t length, uint32_t *next, bool *loaded);
+/* Takes the ciphertext of segment `index` from shared memory: it is copied once, in pieces, hashed and
+ * decrypted into secure memory; nothing is used before digest and tag are right. Any error but MODEL_ORDER
+ * ends the load and wipes it. *next: the segment wanted next; when all are there and the golden test passed,
+ * *next = UINT32_MAX and *loaded is true. */
+enum sz_code sz_model_load_segment(uint32_t index, const volatile uint8_t *shared, size_t length,
+                                   uint32_t *next, bool *loaded);
 
 bool sz_model_loading(void);
 void sz_model_load_abort(void);
@@ -75,12 +89,12 @@ uint64_t sz_model_sequence(void);
 const uint8_t *sz_model_digest(void); /* 32 bytes */
 const struct sz_input_shape *sz_model_input(void);
 
-/* Secure buffer into which a frame record's plaintext is decrypted (owned by the model, sized for its frames plus 128
- * bytes of CBOR framing). NULL without an active model. */
+/* Secure buffer into which a frame record's plaintext is decrypted (owned by the model, sized for its frames
+ * plus 128 bytes of CBOR framing). NULL without an active model. */
 uint8_t *sz_model_frame_buffer(size_t *capacity);
 
-/* Runs the network on frame data (a view into the frame buffer, in the input-shape's format, exact size) and keeps the
- * results for sz_model_write_results(). */
+/* Runs the network on frame data (a view into the frame buffer, in the input-shape's format, exact size) and
+ * keeps the results for sz_model_write_results(). */
 enum sz_code sz_model_infer(const uint8_t *data, size_t length);
 
 /* Writes the `results` item of a label (CDDL) for the last inference. */
