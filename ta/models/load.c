@@ -14,7 +14,6 @@ static struct {
     struct sz_manifest manifest;
     uint8_t content_key[SZ_AES_KEY_SIZE];
     uint32_t next;
-    size_t filled; /* plaintext bytes of weights so far */
     struct sz_slot slot;
 } load;
 
@@ -116,17 +115,15 @@ static enum sz_code take_header(const volatile uint8_t *shared, size_t length)
 
 static enum sz_code take_weights(uint32_t index, const volatile uint8_t *shared, size_t length)
 {
-    struct sz_slot *const slot = &load.slot;
+    const struct sz_slot *const slot = &load.slot;
     uint32_t size = 0;
+    size_t capacity = 0;
     const uint8_t *const digest = sz_container_segment(&slot->container, index - 1, &size);
-    enum sz_code code;
-    if (length != size) {
+    uint8_t *const place = sz_slot_segment(slot, index - 1, &capacity);
+    if (length != size || length - SZ_SEGMENT_OVERHEAD != capacity) {
         return SZ_MODEL_DIGEST;
     }
-    /* The sizes add up to weights.length: the header was read that way. */
-    code = open_segment(index, shared, length, digest, slot->weights.at + load.filled);
-    load.filled += size - SZ_SEGMENT_OVERHEAD;
-    return code;
+    return open_segment(index, shared, length, digest, place);
 }
 
 static enum sz_code take_golden(uint32_t index, const volatile uint8_t *shared, size_t length)

@@ -30,35 +30,65 @@ void sz_buffer_release(struct sz_buffer *buffer)
     *buffer = (struct sz_buffer){0};
 }
 
+static const struct sz_segment *segment_table(const struct sz_slot *slot)
+{
+    return (const struct sz_segment *)(const void *)slot->segment_table.at;
+}
+
 void sz_slot_release(struct sz_slot *slot)
 {
     sz_buffer_release(&slot->header);
     sz_buffer_release(&slot->graph_bytes);
     sz_buffer_release(&slot->work);
     sz_buffer_release(&slot->weights);
+    sz_buffer_release(&slot->segment_table);
     sz_buffer_release(&slot->arena);
     sz_buffer_release(&slot->frame);
     sz_wipe(slot, sizeof *slot);
 }
 
-/* The graph's weight regions follow each other in the weights' plaintext. */
-static enum sz_code place_regions(struct sz_slot *slot)
+static size_t aligned(size_t length)
 {
+    return (length + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+/* The container's weight segments are the graph's, one for one; each starts aligned in the weights' buffer.
+ */
+static enum sz_code place_segments(struct sz_slot *slot)
+{
+    const struct sz_container *const container = &slot->container;
     const uint32_t count = slot->graph.header->segment_count;
+    struct sz_segment *table;
     size_t at = 0;
-    if (count > SZ_SLOT_MAX_REGIONS) {
+    if (count != container->segment_count) {
         return SZ_MODEL_GRAPH;
     }
     for (uint32_t i = 0; i < count; i++) {
-        const size_t length = slot->graph.segment_bytes[i];
-        if (at % SZ_ALIGNMENT != 0 || length > slot->weights.length - at) {
+        uint32_t size = 0;
+        (void)sz_container_segment(container, i, &size);
+        if (slot->graph.segment_bytes[i] != size - SZ_SEGMENT_OVERHEAD) {
             return SZ_MODEL_GRAPH;
         }
-        slot->regions[i] = (struct sz_segment){slot->weights.at + at, length};
-        at += length;
+        at += aligned(size - SZ_SEGMENT_OVERHEAD); /* at most 1024 * SZ_BUFFER_IN: no overflow */
     }
-    slot->region_count = count;
-    return at == slot->weights.length ? SZ_OK : SZ_MODEL_GRAPH;
+    if (!sz_buffer_allocate(&slot->weights, at) ||
+        !sz_buffer_allocate(&slot->segment_table, count * sizeof *table)) {
+        return SZ_MODEL_MEMORY;
+    }
+    table = (struct sz_segment *)(void *)slot->segment_table.at;
+    at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        table[i] = (struct sz_segment){slot->weights.at + at, slot->graph.segment_bytes[i]};
+        at += aligned(slot->graph.segment_bytes[i]);
+    }
+    return SZ_OK;
+}
+
+uint8_t *sz_slot_segment(const struct sz_slot *slot, uint32_t index, size_t *length)
+{
+    const size_t at = (size_t)((const uint8_t *)segment_table(slot)[index].bytes - slot->weights.at);
+    *length = segment_table(slot)[index].length;
+    return slot->weights.at + at;
 }
 
 /* The header's schema says the same as the graph: input elements and head. */
@@ -100,12 +130,11 @@ enum sz_code sz_slot_prepare(struct sz_slot *slot)
         !agrees(container, &slot->graph)) {
         return SZ_MODEL_GRAPH;
     }
-    if (!sz_buffer_allocate(&slot->weights, container->weights_length) ||
-        !sz_buffer_allocate(&slot->arena, slot->graph.header->arena_size) ||
+    if (!sz_buffer_allocate(&slot->arena, slot->graph.header->arena_size) ||
         !sz_buffer_allocate(&slot->frame, sz_input_shape_bytes(&container->input) + FRAME_FRAMING)) {
         return SZ_MODEL_MEMORY;
     }
-    return place_regions(slot);
+    return place_segments(slot);
 }
 
 /* Writes the input and runs all operators. */
@@ -120,8 +149,8 @@ static enum sz_code run(struct sz_slot *slot, const uint8_t *data, size_t length
                        slot->arena.at, slot->arena.length) != SZ_ENGINE_OK) {
         return SZ_BAD_FRAME;
     }
-    return sz_graph_run(&slot->graph, slot->regions, slot->region_count, slot->arena.at, slot->arena.length,
-                        NULL) == SZ_ENGINE_OK
+    return sz_graph_run(&slot->graph, segment_table(slot), slot->container.segment_count, slot->arena.at,
+                        slot->arena.length, NULL) == SZ_ENGINE_OK
                ? SZ_OK
                : SZ_INFERENCE_FAILED;
 }
@@ -133,7 +162,7 @@ enum sz_code sz_slot_infer(struct sz_slot *slot, const uint8_t *data, size_t len
     if (code != SZ_OK || slot->container.results_kind == SZ_RESULTS_VECTOR) {
         return code;
     }
-    return sz_head_results(&slot->graph, slot->regions, slot->region_count, slot->arena.at,
+    return sz_head_results(&slot->graph, segment_table(slot), slot->container.segment_count, slot->arena.at,
                            slot->arena.length, slot->work.at, slot->work.length, out->results, SZ_RESULTS_MAX,
                            &out->count) == SZ_ENGINE_OK
                ? SZ_OK

@@ -6,8 +6,6 @@
 #include "models/container.h"
 #include "tinylib/engine.h"
 
-enum { SZ_SLOT_MAX_REGIONS = 64 }; /* weight regions that a graph may name */
-
 /* A buffer aligned as the engine needs it. */
 struct sz_buffer {
     void *allocation;
@@ -23,8 +21,7 @@ struct sz_slot {
     struct sz_graph graph;
     struct sz_buffer work;
     struct sz_buffer weights;
-    struct sz_segment regions[SZ_SLOT_MAX_REGIONS];
-    uint32_t region_count;
+    struct sz_buffer segment_table; /* one struct sz_segment for each of the graph's segments, into weights */
     struct sz_buffer arena;
     struct sz_buffer frame;
 };
@@ -36,6 +33,9 @@ void sz_buffer_release(struct sz_buffer *buffer); /* wipes */
 /* Reads the container from slot->header, opens and verifies the graph, and allocates weights, arena and frame
  * buffer. MALFORMED (header), MODEL_GRAPH, MODEL_MEMORY. */
 enum sz_code sz_slot_prepare(struct sz_slot *slot);
+
+/* Where the plaintext of weight segment `index` (0-based) belongs. */
+uint8_t *sz_slot_segment(const struct sz_slot *slot, uint32_t index, size_t *length);
 
 /* Wipes and frees everything. A slot that is all zeros is empty. */
 void sz_slot_release(struct sz_slot *slot);
