@@ -126,7 +126,8 @@ static void pool(const struct sz_op_record *op, const struct naive_tensor *in,
         return;
     }
     *slack = 0;
-    *value = quantised(op->code == SZ_OP_MAX_POOL_2D ? v : round(v) - zero, op, out);
+    double average = ints[8] ? floor(v + 0.5) : round(v);
+    *value = quantised(op->code == SZ_OP_MAX_POOL_2D ? v : average - zero, op, out);
 }
 
 static void binary(const struct sz_op_record *op, const struct naive_tensor *in,

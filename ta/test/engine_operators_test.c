@@ -190,6 +190,9 @@ static void values_i8(void)
     /* Half away from zero. */
     run_i8(&(struct simple){.code = SZ_OP_AVERAGE_POOL_2D, .ints = {1, 1, 1, 2, 0, 0, 0, 0}},
            Q(1, 5, 1, 1, 3, 1), BYTES(1, 2, -5), NO_SECOND, Q(1, 5, 1, 1, 2, 1), BYTES(2, -2), __LINE__);
+    /* Half up: (2 - 5) / 2 = -1.5 -> -1. */
+    run_i8(&(struct simple){.code = SZ_OP_AVERAGE_POOL_2D, .ints = {1, 1, 1, 2, 0, 0, 0, 0, 1}},
+           Q(1, 5, 1, 1, 3, 1), BYTES(1, 2, -5), NO_SECOND, Q(1, 5, 1, 1, 2, 1), BYTES(2, -1), __LINE__);
     run_i8(&(struct simple){.code = SZ_OP_MAX_POOL_2D,
                             .activation = SZ_ACT_RELU,
                             .ints = {1, 1, 1, 2, 0, 0, 0, 0}},

@@ -104,6 +104,8 @@ static void random_pool(struct builder *b, uint8_t dtype)
                                        x, SZ_NONE, SZ_NONE, SZ_NONE);
     memcpy(op->ints, ints, sizeof(ints));
     op->activation = (uint8_t)random_between(0, 3);
+    if (dtype == SZ_I8 && op->code == SZ_OP_AVERAGE_POOL_2D)
+        op->ints[8] = random_between(0, 1);
 }
 
 static struct shape random_shape(void)

@@ -127,6 +127,8 @@ static enum sz_engine_status check_pool(const struct sz_checked_op *c)
     if (!in_range(h, 1, 512) || !in_range(w, 1, 512) || ints[SZ_PAD_TOP] >= h || ints[SZ_PAD_BOTTOM] >= h ||
         ints[SZ_PAD_LEFT] >= w || ints[SZ_PAD_RIGHT] >= w)
         return SZ_ENGINE_PARAMETER;
+    if (!in_range(ints[SZ_HALF_UP], 0, c->in[0]->dtype == SZ_I8 ? 1 : 0))
+        return SZ_ENGINE_PARAMETER;
     if (!sz_same_quantisation(c->in[0], c->out))
         return SZ_ENGINE_QUANTISATION;
     return check_geometry(c, h, w, 1, 1, c->in[0]->dims[3]);

@@ -104,9 +104,12 @@ enum sz_op_code {
      * [M,O]; its last dim must be O. */
     SZ_OP_FULLY_CONNECTED = 3,
     /* x [N,H,W,C]; ints: 0 stride_h, 1 stride_w, 2 window_h, 3 window_w, 4 pad_top, 5 pad_left, 6 pad_bottom,
-     * 7 pad_right (each smaller than the window; padding is not counted). Same quantisation. */
+     * 7 pad_right (each smaller than the window; padding is not counted),
+     * 8 (i8 average) rounding of a mean in the middle between two values: 0 away from q = 0, as TFLite does
+     * for int8, 1 up, as TFLite does for uint8 (set it for models converted from uint8). Same quantisation.
+     */
     SZ_OP_AVERAGE_POOL_2D = 4,
-    /* As AVERAGE_POOL_2D. */
+    /* As AVERAGE_POOL_2D, without ints 8. */
     SZ_OP_MAX_POOL_2D = 5,
     /* x [N,H,W,C] -> y [N,1,1,C] or [N,C]: the mean over H and W. x and y may differ in quantisation. */
     SZ_OP_GLOBAL_MEAN = 6,

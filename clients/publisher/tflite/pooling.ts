@@ -42,6 +42,8 @@ export const convertPool =
         left,
         bottom,
         right,
+        // TFLite rounds the mean of uint8 values half up, of int8 values half away from zero.
+        code === 'AVERAGE_POOL_2D' && conversion.sourceOf(operator, 0).type === 'UINT8' ? 1 : 0,
       ],
     });
   };

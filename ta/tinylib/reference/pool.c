@@ -87,10 +87,15 @@ static void max_at_f32(const struct sz_call *call, const struct window *w, size_
     }
 }
 
-/* Half away from zero, on the quantised values: TFLite's arithmetic for int8. */
-static int8_t rounded_average(int32_t sum, int32_t count, struct sz_bounds bounds)
+/* On the quantised values, as TFLite: for int8 half away from zero; for uint8, which are 128 more, half up.
+ */
+static int8_t rounded_average(int32_t sum, int32_t count, bool half_up, struct sz_bounds bounds)
 {
-    int32_t q = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+    int32_t q;
+    if (half_up)
+        q = (sum + 128 * count + count / 2) / count - 128;
+    else
+        q = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
     q = q < bounds.low ? bounds.low : q;
     return (int8_t)(q > bounds.high ? bounds.high : q);
 }
@@ -100,6 +105,7 @@ static void average_at_i8(const struct sz_call *call, const struct window *w, si
     const int8_t *x = call->in[0].data;
     int8_t *y = (int8_t *)call->y + out;
     struct sz_bounds bounds = sz_bounds_of(call->out, call->op->activation);
+    bool half_up = call->op->ints[SZ_HALF_UP] != 0;
     int32_t sums[CHANNELS];
     for (size_t first = 0; first < channels; first += CHANNELS) {
         size_t n = channels - first < CHANNELS ? channels - first : CHANNELS;
@@ -112,7 +118,7 @@ static void average_at_i8(const struct sz_call *call, const struct window *w, si
             }
         }
         for (size_t c = 0; c < n; c++)
-            y[first + c] = rounded_average(sums[c], covered(w), bounds);
+            y[first + c] = rounded_average(sums[c], covered(w), half_up, bounds);
     }
 }
 
