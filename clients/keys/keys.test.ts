@@ -155,12 +155,15 @@ describe('Witness', () => {
     first.sawRoster(2, Uint8Array.of(9));
     first.sawDevice(device, { roster: 3, model: 5 });
     first.sawDevice(device, { roster: 2, model: 6 });
-    first.sawLabel('e/s', 17);
+    first.sawLabel('e/s', 17, 'frame', 1234);
     const counter = first.nextCounter(1000);
     const second = Witness.open(file, owner);
     expect(second.roster).toEqual({ version: 3, message: Uint8Array.of(1, 2, 3) });
     expect(second.device(device)).toEqual({ roster: 3, model: 6 });
     expect(second.labelNumber('e/s')).toBe(17);
+    expect(second.frames).toEqual([['frame', 1234]]);
+    for (let i = 0; i < 100; i++) second.sawLabel('e/t', i, String(i), i);
+    expect(Witness.open(file, owner).frames).toHaveLength(64);
     // The clock went back.
     expect(second.nextCounter(10)).toBeGreaterThan(counter);
     second.keepLabelStreams((stream) => stream !== 'e/s');

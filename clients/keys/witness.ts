@@ -17,7 +17,11 @@ interface WitnessFile {
   roster: { version: number; message: string } | null;
   devices: Record<string, SeenDevice>;
   labels: Record<string, number>;
+  frames: [string, number][];
 }
+
+/** Frames that are remembered over a restart: more than a sensor's queue holds, and only those are sealed again. */
+const REMEMBERED_FRAMES = 64;
 
 /**
  * What a party has seen, kept beside its key file, so that nobody can show it an older state after a restart: clients are the
@@ -42,6 +46,7 @@ export class Witness {
       roster: null,
       devices: {},
       labels: {},
+      frames: [],
     };
     if (path === undefined || !existsSync(path)) return new Witness(path, fresh);
     let old: WitnessFile;
@@ -91,12 +96,21 @@ export class Witness {
     return this.file.labels[stream] ?? 0;
   }
 
+  /** The last frames whose labels were acted on, oldest first, each with its sensor time. */
+  get frames(): readonly (readonly [frame: string, time: number])[] {
+    return this.file.frames;
+  }
+
   /**
    * Written before the label is acted on, so that a restart cannot act on it twice. Not forced to the disk: after a crash of
    * the whole machine the age limit on labels holds instead.
    */
-  sawLabel(stream: string, number: number): void {
+  sawLabel(stream: string, number: number, frame?: string, time = 0): void {
     this.file.labels[stream] = number;
+    if (frame !== undefined) {
+      this.file.frames.push([frame, time]);
+      if (this.file.frames.length > REMEMBERED_FRAMES) this.file.frames.shift();
+    }
     this.save(false);
   }
 
@@ -124,6 +138,8 @@ function check(value: unknown): WitnessFile {
     !record(file.devices) ||
     !record(file.labels) ||
     !Object.values(file.labels).every(count) ||
+    !Array.isArray(file.frames) ||
+    !file.frames.every((item) => Array.isArray(item) && typeof item[0] === 'string' && count(item[1])) ||
     !Object.values(file.devices).every((seen) => record(seen) && count(seen.roster) && count(seen.model)) ||
     (file.roster !== null &&
       !(record(file.roster) && count(file.roster.version) && typeof file.roster.message === 'string'))

@@ -1,26 +1,5 @@
 import type { Kid } from '../../protocol/kid.js';
-
-/** One class with its score, 0..1. */
-export interface ClassScore {
-  /** Index of the class in the model. */
-  readonly class: number;
-  readonly name: string;
-  readonly score: number;
-}
-
-/** Something found, and where: a box in fractions of width and height, from the upper left. */
-export interface Detection extends ClassScore {
-  readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
-}
-
-/** What the network said of one frame. */
-export type LabelResults =
-  /** The most likely classes, best first. */
-  | { readonly kind: 'classes'; readonly items: readonly ClassScore[] }
-  | { readonly kind: 'detections'; readonly items: readonly Detection[] }
-  /** Reconstruction error: how unlike what the model was trained on. */
-  | { readonly kind: 'anomaly'; readonly error: number }
-  | { readonly kind: 'tensor'; readonly format: 'u8' | 'i8' | 'f32'; readonly data: Uint8Array };
+import type { Results } from '../../protocol/messages/results.js';
 
 /** A party as the roster names it. */
 export interface NamedParty {
@@ -42,5 +21,5 @@ export interface LabelEvent {
   readonly received: number;
   /** Digest of the model's manifest. */
   readonly model: Uint8Array;
-  readonly results: LabelResults;
+  readonly results: Results;
 }

@@ -43,7 +43,6 @@ function runCommand(
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       stdio: ['ignore', 'inherit', 'inherit'],
-      timeout,
       env: {
         ...process.env,
         SMART_ZONE_RULE: rule.name,
@@ -53,8 +52,13 @@ function runCommand(
         SMART_ZONE_SENSOR: match.sensor,
       },
     });
-    child.on('error', reject);
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
     child.on('exit', (status, signal) => {
+      clearTimeout(timer);
       if (status === 0) resolve();
       else
         reject(

@@ -1,12 +1,13 @@
 import { asKid } from '../../protocol/kid.js';
-import type { LabelEvent, LabelResults } from './label-event.js';
+import type { Results } from '../../protocol/messages/results.js';
+import type { LabelEvent } from './label-event.js';
 import { performActions } from './rule-action.js';
 import { RuleEngine, type RuleEdge, type RuleTimers } from './rule-engine.js';
 import { parseRules } from './rule-file.js';
 import { matchRule } from './rule-match.js';
 
 const kid = asKid(new Uint8Array(8));
-const label = (results: LabelResults, sensor = 'porch'): LabelEvent => ({
+const label = (results: Results, sensor = 'porch'): LabelEvent => ({
   device: { kid, name: 'pi' },
   sensor: { kid, name: sensor },
   number: 1,
@@ -16,9 +17,9 @@ const label = (results: LabelResults, sensor = 'porch'): LabelEvent => ({
   model: new Uint8Array(32),
   results,
 });
-const classes = (...items: [string, number][]): LabelResults => ({
+const classes = (...items: [string, number][]): Results => ({
   kind: 'classes',
-  items: items.map(([name, score], i) => ({ class: i, name, score })),
+  classes: items.map(([name, score], index) => ({ index, name, score })),
 });
 
 /** A clock that moves when it is told to. */
@@ -47,8 +48,8 @@ describe('conditions', () => {
     [{ class: 'face' }, classes(), undefined],
     [{ class: 'face', sensor: 'attic' }, classes(['face', 1]), undefined],
     [{ class: 'face', sensor: 'porch', device: 'pi' }, classes(['face', 1]), { name: 'face' }],
-    [{ error: 2 }, { kind: 'anomaly', error: 2.5 } as const, { error: 2.5 }],
-    [{ error: 3 }, { kind: 'anomaly', error: 2.5 } as const, undefined],
+    [{ error: 2 }, { kind: 'reconstruction', error: 2.5 } as const, { error: 2.5 }],
+    [{ error: 3 }, { kind: 'reconstruction', error: 2.5 } as const, undefined],
     [{ error: 1 }, classes(['face', 1]), undefined],
     [{ score: 0 }, { kind: 'tensor', format: 'u8', data: new Uint8Array(1) } as const, undefined],
   ])('%j', (when, results, expected) => {

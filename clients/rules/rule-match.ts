@@ -1,10 +1,15 @@
+import type { ClassScore } from '../../protocol/messages/results.js';
 import type { LabelEvent } from './label-event.js';
 import type { RuleCondition } from './rule-file.js';
 
-/** What of a label satisfied a condition: the best score among what matched. */
-export interface RuleMatch {
+/** By the names in the roster. */
+interface Place {
   readonly sensor: string;
   readonly device: string;
+}
+
+/** What of a label satisfied a condition: the best score among what matched. */
+export interface RuleMatch extends Place {
   readonly name?: string;
   readonly score?: number;
   readonly error?: number;
@@ -16,18 +21,25 @@ export function matchRule(when: RuleCondition, label: LabelEvent): RuleMatch | u
   if (when.sensor !== undefined && when.sensor !== where.sensor) return undefined;
   if (when.device !== undefined && when.device !== where.device) return undefined;
   const { results } = label;
-  if (results.kind === 'anomaly')
-    return when.error !== undefined && when.class === undefined && results.error >= when.error
-      ? { ...where, error: results.error }
-      : undefined;
-  if (results.kind === 'tensor' || when.error !== undefined) return undefined;
-  const best = results.items
-    .filter(
-      ({ name, score }) => (when.class === undefined || name === when.class) && score >= (when.score ?? 0),
-    )
-    .reduce<{ name: string; score: number } | undefined>(
-      (top, item) => (top === undefined || item.score > top.score ? item : top),
-      undefined,
-    );
-  return best === undefined ? undefined : { ...where, name: best.name, score: best.score };
+  switch (results.kind) {
+    case 'reconstruction':
+      return when.error !== undefined && when.class === undefined && results.error >= when.error
+        ? { ...where, error: results.error }
+        : undefined;
+    case 'classes':
+      return when.error === undefined ? best(when, results.classes, where) : undefined;
+    case 'detections':
+      return when.error === undefined ? best(when, results.detections, where) : undefined;
+    case 'tensor':
+      return undefined;
+  }
+}
+
+function best(when: RuleCondition, scores: readonly ClassScore[], where: Place): RuleMatch | undefined {
+  let top: ClassScore | undefined;
+  for (const item of scores) {
+    if (when.class !== undefined && item.name !== when.class) continue;
+    if (item.score >= (when.score ?? 0) && (top === undefined || item.score > top.score)) top = item;
+  }
+  return top === undefined ? undefined : { ...where, name: top.name, score: top.score };
 }

@@ -19,7 +19,7 @@ export interface QueuedFrame<T> {
   attempts: number;
 }
 
-export type DropReason = 'overflow' | 'too-old' | 'shape' | 'closed';
+export type DropReason = 'overflow' | 'too-old' | 'shape' | 'unanswered' | 'closed';
 
 export interface Dropped<T> {
   readonly reason: DropReason;

@@ -1,0 +1,27 @@
+/** Rules hosts: open a device's labels, and act on them. */
+export {
+  RulesClient,
+  type LabelGap,
+  type RulesEvents,
+  type RulesOptions,
+  type RulesStats,
+  type TelemetryEvent,
+} from './rules-client.js';
+export type { LabelEvent, NamedParty } from './label-event.js';
+export type { LabelStream } from './label-stream.js';
+export { RuleEngine, type RuleEdge, type RuleEngineEvents, type RuleTimers } from './rule-engine.js';
+export {
+  parseRules,
+  readRuleFile,
+  type PublishAction,
+  type Rule,
+  type RuleAction,
+  type RuleCondition,
+} from './rule-file.js';
+export { performActions, type RuleSurroundings } from './rule-action.js';
+export { matchRule, type RuleMatch } from './rule-match.js';
+export type { ClassScore, Detection, Results } from '../../protocol/messages/results.js';
+export type { TrustedDevice } from '../trust/index.js';
+export { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
+export * from '../keys/index.js';
+export * from '../link/index.js';

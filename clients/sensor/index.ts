@@ -1,0 +1,18 @@
+/** Sensors: seal frames for a device and send them. */
+export {
+  describeShape,
+  SensorClient,
+  type FrameDropped,
+  type FrameReceipted,
+  type FrameSent,
+  type SensorEvents,
+  type SensorOptions,
+  type SensorStats,
+} from './sensor-client.js';
+export type { DropReason } from './frame-queue.js';
+export type { TrustedDevice } from '../trust/index.js';
+export type { InputShape } from '../../protocol/messages/input-shape.js';
+export { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
+export { decodePicture, resizePicture, type Fit, type Picture } from '../picture/index.js';
+export * from '../keys/index.js';
+export * from '../link/index.js';

@@ -1,0 +1,184 @@
+import { EventEmitter } from 'node:events';
+import { equalBytes, toHex } from '../../protocol/bytes.js';
+import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
+import { type Kid, kidToHex } from '../../protocol/kid.js';
+import { verifyHello, type VerifiedHello } from '../../protocol/messages/hello.js';
+import {
+  findDevice,
+  findMember,
+  verifyRoster,
+  type Member,
+  type Role,
+  type Roster,
+} from '../../protocol/messages/roster.js';
+import type { Witness } from '../keys/index.js';
+
+/** A device that the owner vouches for, as its newest hello describes it. */
+export interface TrustedDevice {
+  readonly name: string;
+  readonly kid: Kid;
+  readonly hello: VerifiedHello;
+  /**
+   * The device has not taken the newest roster yet: it would refuse offers that name it. Usual for a moment after every
+   * change of the roster; if it stays, Linux withholds the roster or the device's storage was put back.
+   */
+  readonly behind: boolean;
+}
+
+/** Whether two descriptions are of one device in one boot: with the same key, boot nonce and prekey. */
+export function sameBoot(a: TrustedDevice, b: TrustedDevice): boolean {
+  return (
+    equalBytes(a.kid, b.kid) &&
+    equalBytes(a.hello.bootNonce, b.hello.bootNonce) &&
+    equalBytes(a.hello.prekey, b.hello.prekey)
+  );
+}
+
+export interface Refusal {
+  readonly what: 'roster' | 'hello';
+  readonly error: SmartZoneError;
+}
+
+export interface DeviceTrustEvents {
+  roster: [Roster];
+  /** The device, for the first time or changed. */
+  device: [TrustedDevice];
+  refused: [Refusal];
+}
+
+/** More boots than any device makes while a client runs; the oldest are forgotten. */
+const REMEMBERED_BOOTS = 256;
+
+/**
+ * Decides whom to believe behind one topic prefix. The owner's public key is the only anchor: the newest roster that it
+ * signed names the members and the devices; a hello counts only if its key is in that roster, at the level the roster asks
+ * for, and says nothing older than what was seen before. Takes messages in any order, as often as they come.
+ */
+export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
+  private newestRoster: Roster | undefined;
+  private newestRosterMessage: Uint8Array | undefined;
+  private lastHello: Uint8Array | undefined;
+  private trusted: TrustedDevice | undefined;
+  private readonly pastBoots = new Set<string>();
+
+  /** @param owner the pinned Ed25519 public key */
+  constructor(
+    private readonly owner: Uint8Array,
+    private readonly witness: Witness,
+  ) {
+    super();
+    const kept = witness.roster;
+    // The broker may have lost it, or retain an older one: what was verified before still holds.
+    if (kept !== undefined) this.adopt(kept.message);
+  }
+
+  get roster(): Roster | undefined {
+    return this.newestRoster;
+  }
+
+  get device(): TrustedDevice | undefined {
+    return this.trusted;
+  }
+
+  /** A member of the newest roster by kid, if it has this role. */
+  member(kid: Kid, role: Role): Member | undefined {
+    return this.newestRoster === undefined ? undefined : findMember(this.newestRoster, kid, role);
+  }
+
+  receiveRoster(message: Uint8Array): void {
+    // An empty retained message is how a topic is cleared: it revokes nothing.
+    if (message.length === 0) return;
+    if (this.newestRosterMessage !== undefined && equalBytes(message, this.newestRosterMessage)) return;
+    try {
+      this.adopt(message);
+    } catch (error) {
+      this.refuse('roster', error);
+      return;
+    }
+    this.reconsider();
+  }
+
+  receiveHello(message: Uint8Array): void {
+    if (message.length === 0) return;
+    this.lastHello = message;
+    if (this.newestRoster === undefined) return;
+    try {
+      this.consider(verifyHello(message), this.newestRoster);
+    } catch (error) {
+      this.refuse('hello', error);
+    }
+  }
+
+  /** After a change of the roster: the device may have gone from it, or come into it. */
+  private reconsider(): void {
+    const { trusted, newestRoster: roster } = this;
+    if (trusted !== undefined && roster !== undefined) {
+      this.trusted = undefined;
+      try {
+        this.consider(trusted.hello, roster);
+      } catch (error) {
+        this.refuse('hello', error);
+      }
+    }
+    if (this.lastHello !== undefined) this.receiveHello(this.lastHello);
+  }
+
+  private adopt(message: Uint8Array): void {
+    const roster = verifyRoster(message, [this.owner]);
+    const before = this.newestRoster;
+    if (before !== undefined && roster.version < before.version)
+      throw new SmartZoneError(
+        'STALE_ROSTER',
+        `version ${roster.version}, version ${before.version} is known`,
+      );
+    if (before !== undefined && roster.version === before.version)
+      throw new SmartZoneError('ROSTER_CONFLICT', `version ${roster.version}`);
+    this.newestRoster = roster;
+    this.newestRosterMessage = Uint8Array.from(message);
+    this.witness.sawRoster(roster.version, message);
+    this.emit('roster', roster);
+  }
+
+  private consider(hello: VerifiedHello, roster: Roster): void {
+    const entry = findDevice(roster, hello.device);
+    if (entry === undefined || !equalBytes(entry.agreementKey, hello.agreementKey))
+      throw new SmartZoneError('UNTRUSTED_DEVICE', kidToHex(hello.device));
+    const { name } = entry;
+    if (hello.securityLevel < entry.securityLevel)
+      throw new SmartZoneError(
+        'LEVEL_TOO_LOW',
+        `${name}: ${hello.securityLevel}, the roster asks for ${entry.securityLevel}`,
+      );
+    const seen = this.witness.device(hello.device);
+    // 0 is "none": after a reset, or before a model is loaded. Only older state in force is state that was put back.
+    if (hello.rosterVersion !== 0 && hello.rosterVersion < seen.roster)
+      throw new SmartZoneError(
+        'STATE_ROLLED_BACK',
+        `${name}: roster ${hello.rosterVersion}, had ${seen.roster}`,
+      );
+    if (hello.modelSequence !== 0 && hello.modelSequence < seen.model)
+      throw new SmartZoneError(
+        'STATE_ROLLED_BACK',
+        `${name}: model ${hello.modelSequence}, had ${seen.model}`,
+      );
+    if (this.pastBoots.has(toHex(hello.bootNonce)))
+      throw new SmartZoneError('STALE_NONCE', `${name}: the hello of an earlier boot`);
+    const last = this.trusted;
+    if (last !== undefined && !equalBytes(last.hello.bootNonce, hello.bootNonce))
+      this.forgetBoot(last.hello.bootNonce);
+    this.witness.sawDevice(hello.device, { roster: hello.rosterVersion, model: hello.modelSequence });
+    this.trusted = { name, kid: hello.device, hello, behind: hello.rosterVersion < roster.version };
+    this.emit('device', this.trusted);
+  }
+
+  private forgetBoot(bootNonce: Uint8Array): void {
+    this.pastBoots.add(toHex(bootNonce));
+    const [oldest] = this.pastBoots;
+    if (this.pastBoots.size > REMEMBERED_BOOTS && oldest !== undefined) this.pastBoots.delete(oldest);
+  }
+
+  private refuse(what: Refusal['what'], error: unknown): void {
+    if (!isSmartZoneError(error)) throw error;
+    this.emit('refused', { what, error });
+  }
+}
