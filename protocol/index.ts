@@ -39,6 +39,7 @@ export * from './messages/rules-hello.js';
 export * from './messages/record.js';
 export * from './messages/frame.js';
 export type { ClassScore, Detection, Results } from './messages/results.js';
+export * from './messages/padding.js';
 export * from './messages/label.js';
 export * from './messages/telemetry.js';
 export * from './messages/receipt.js';

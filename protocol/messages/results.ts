@@ -20,10 +20,6 @@ export type Results =
   | { readonly kind: 'reconstruction'; readonly error: number }
   | { readonly kind: 'tensor'; readonly format: Format; readonly data: Uint8Array };
 
-/** The numbers of the kinds, which a container's output schema uses too. */
-export const RESULT_KIND_NUMBER = { classes: 1, detections: 2, reconstruction: 3, tensor: 4 } as const;
-export type ResultKind = keyof typeof RESULT_KIND_NUMBER;
-
 type Box = readonly [number, number, number, number];
 const boxCodec = tuple<Box>(float, float, float, float);
 const classTuple = tuple<readonly [number, string, number]>(uint, text(), float);
