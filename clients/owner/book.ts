@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { SmartZoneError } from '../../protocol/errors.js';
+import type { SecurityLevel } from '../../protocol/messages/hello.js';
 import { type Kid, kidToHex, signingKid } from '../../protocol/kid.js';
 import { isRole, writeFileAtomic, type PartyPublic, type PartyRole } from '../keys/index.js';
 
@@ -14,7 +15,7 @@ export interface BookDevice {
   /** Static X25519 key. */
   readonly agreement: Uint8Array;
   /** The least security level that clients accept. */
-  readonly level: number;
+  readonly level: SecurityLevel;
   /** The last owner counter used towards it. */
   readonly counter: number;
 }
@@ -197,7 +198,7 @@ function fromJson(json: BookJson | null): BookContent {
         signing,
         kid: signingKid(signing),
         agreement: bytes(device.agreement, 32),
-        level: count(device.level),
+        level: securityLevel(device.level),
         counter: count(device.counter),
       };
     }),
@@ -215,4 +216,9 @@ function fromJson(json: BookJson | null): BookContent {
       };
     }),
   };
+}
+
+function securityLevel(value: unknown): SecurityLevel {
+  if (value !== 0 && value !== 1 && value !== 2 && value !== 3) throw new Error('damaged');
+  return value;
 }
