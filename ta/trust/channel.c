@@ -1,0 +1,125 @@
+#include "trust/channel.h"
+#include "trust/roster.h"
+
+#include <string.h>
+#include <tee_internal_api.h>
+
+static struct sz_channel channels[SZ_MAX_CHANNELS];
+
+static void close_channel(struct sz_channel *channel)
+{
+    for (uint32_t i = 0; i < SZ_CACHED_LABELS; i++) {
+        TEE_Free(channel->labels[i].record);
+    }
+    sz_wipe(channel, sizeof *channel);
+}
+
+static bool belongs(const struct sz_channel *channel, const uint8_t sensor[SZ_KID_SIZE])
+{
+    return channel->open && memcmp(channel->sensor, sensor, SZ_KID_SIZE) == 0;
+}
+
+/* A free place; where the sensor has two channels already, that of the later one, which no frame has used. */
+static struct sz_channel *place(const uint8_t sensor[SZ_KID_SIZE])
+{
+    struct sz_channel *unused = NULL, *later = NULL;
+    uint32_t own = 0;
+    for (uint32_t i = 0; i < SZ_MAX_CHANNELS; i++) {
+        struct sz_channel *const channel = &channels[i];
+        if (belongs(channel, sensor)) {
+            own++;
+            later = later == NULL || channel->counter > later->counter ? channel : later;
+        } else if (!channel->open && unused == NULL) {
+            unused = channel;
+        }
+    }
+    return own < 2 ? unused : later;
+}
+
+enum sz_code sz_channel_open(const uint8_t sensor[SZ_KID_SIZE], const uint8_t id[SZ_CHANNEL_ID_SIZE],
+                             const uint8_t key[SZ_AES_KEY_SIZE], uint64_t counter,
+                             const struct sz_input_shape *shape)
+{
+    struct sz_channel *const channel = place(sensor);
+    if (channel == NULL) {
+        return SZ_LIMIT_REACHED;
+    }
+    if (sz_channel_find(id) != NULL) {
+        return SZ_MALFORMED; /* ids are random: a second one is a mistake or an attempt */
+    }
+    close_channel(channel);
+    channel->open = true;
+    memcpy(channel->id, id, SZ_CHANNEL_ID_SIZE);
+    memcpy(channel->sensor, sensor, SZ_KID_SIZE);
+    memcpy(channel->key, key, SZ_AES_KEY_SIZE);
+    channel->counter = counter;
+    channel->shape = *shape;
+    return SZ_OK;
+}
+
+struct sz_channel *sz_channel_find(const uint8_t id[SZ_CHANNEL_ID_SIZE])
+{
+    for (uint32_t i = 0; i < SZ_MAX_CHANNELS; i++) {
+        if (channels[i].open && memcmp(channels[i].id, id, SZ_CHANNEL_ID_SIZE) == 0) {
+            return &channels[i];
+        }
+    }
+    return NULL;
+}
+
+void sz_channel_advance(struct sz_channel *channel, uint64_t number)
+{
+    if (channel->last == 0) {
+        for (uint32_t i = 0; i < SZ_MAX_CHANNELS; i++) {
+            if (belongs(&channels[i], channel->sensor) && channels[i].counter < channel->counter) {
+                close_channel(&channels[i]);
+            }
+        }
+    }
+    channel->last = number;
+}
+
+const struct sz_sent_label *sz_channel_label(const struct sz_channel *channel, uint64_t number)
+{
+    for (uint32_t i = 0; i < SZ_CACHED_LABELS; i++) {
+        if (channel->labels[i].record != NULL && channel->labels[i].number == number) {
+            return &channel->labels[i];
+        }
+    }
+    return NULL;
+}
+
+void sz_channel_keep_label(struct sz_channel *channel, uint64_t number,
+                           const uint8_t frame_digest[SZ_SHA256_SIZE], struct sz_bytes record)
+{
+    struct sz_sent_label *const label = &channel->labels[channel->next_label];
+    if (label->record == NULL || label->length != record.length) {
+        TEE_Free(label->record);
+        label->record = TEE_Malloc(record.length, TEE_MALLOC_FILL_ZERO);
+    }
+    if (label->record == NULL) {
+        return;
+    }
+    label->number = number;
+    memcpy(label->frame_digest, frame_digest, SZ_SHA256_SIZE);
+    memcpy(label->record, record.at, record.length);
+    label->length = record.length;
+    channel->next_label = (channel->next_label + 1) % SZ_CACHED_LABELS;
+}
+
+void sz_channel_close_unauthorised(void)
+{
+    for (uint32_t i = 0; i < SZ_MAX_CHANNELS; i++) {
+        const struct sz_member *member;
+        if (channels[i].open && sz_roster_authorise(channels[i].sensor, SZ_ROLE_SENSOR, &member) != SZ_OK) {
+            close_channel(&channels[i]);
+        }
+    }
+}
+
+void sz_channel_close_all(void)
+{
+    for (uint32_t i = 0; i < SZ_MAX_CHANNELS; i++) {
+        close_channel(&channels[i]);
+    }
+}

@@ -1,0 +1,54 @@
+/* Channels: the keys under which sensors seal frames, in memory only. At most two per sensor: the one in use
+ * and its successor, whose first good record closes the other. A channel takes about 100 bytes, plus the last
+ * labels (at most 8 sealed labels) once it has had frames. */
+#ifndef SZ_CHANNEL_H
+#define SZ_CHANNEL_H
+
+#include "models/model.h"
+#include "trust/cose_record.h"
+
+enum { SZ_MAX_CHANNELS = 256, SZ_CACHED_LABELS = 8 };
+
+/* A label that went out, for the frame that comes again. */
+struct sz_sent_label {
+    uint64_t number;
+    uint8_t frame_digest[SZ_SHA256_SIZE]; /* of the frame record's ciphertext */
+    uint8_t *record;                      /* secure heap */
+    size_t length;
+};
+
+struct sz_channel {
+    bool open;
+    uint8_t id[SZ_CHANNEL_ID_SIZE];
+    uint8_t sensor[SZ_KID_SIZE];
+    uint8_t key[SZ_AES_KEY_SIZE];
+    uint64_t counter; /* of its offer */
+    uint64_t last;    /* number of the last frame accepted */
+    struct sz_input_shape shape;
+    struct sz_sent_label labels[SZ_CACHED_LABELS];
+    uint32_t next_label;
+};
+
+/* Opens a channel, replacing an unused successor of the same sensor. LIMIT_REACHED. */
+enum sz_code sz_channel_open(const uint8_t sensor[SZ_KID_SIZE], const uint8_t id[SZ_CHANNEL_ID_SIZE],
+                             const uint8_t key[SZ_AES_KEY_SIZE], uint64_t counter,
+                             const struct sz_input_shape *shape);
+
+struct sz_channel *sz_channel_find(const uint8_t id[SZ_CHANNEL_ID_SIZE]);
+
+/* An authentic record with this number arrived: the number is used up, and older channels of the sensor
+ * close. */
+void sz_channel_advance(struct sz_channel *channel, uint64_t number);
+
+/* The label sent for this number, or NULL if it is not among the last ones. */
+const struct sz_sent_label *sz_channel_label(const struct sz_channel *channel, uint64_t number);
+
+/* Remembers a label; without memory for it the frame cannot be repeated, which is all. */
+void sz_channel_keep_label(struct sz_channel *channel, uint64_t number,
+                           const uint8_t frame_digest[SZ_SHA256_SIZE], struct sz_bytes record);
+
+/* Closes the channels of sensors that may not send any more (after a roster change). */
+void sz_channel_close_unauthorised(void);
+void sz_channel_close_all(void);
+
+#endif

@@ -1,0 +1,281 @@
+#include "trust/roster.h"
+#include "trust/boot.h"
+#include "trust/calendar.h"
+#include "trust/cbor_read.h"
+#include "trust/signed.h"
+#include "trust/state.h"
+
+#include <string.h>
+#include <tee_internal_api.h>
+
+enum { NAME_MAX = 64 };
+
+struct roster {
+    uint64_t version;
+    uint64_t issued;
+    uint64_t lease_ms;    /* 0: none */
+    uint64_t in_force_at; /* uptime */
+    uint32_t member_count;
+    bool lists_us;
+    struct sz_member members[SZ_MAX_MEMBERS];
+};
+
+static struct roster current, incoming;
+
+static void read_key(struct sz_cbor_reader *r, int64_t key, uint8_t out[SZ_KEY_SIZE], bool agreement)
+{
+    const uint8_t *bytes;
+    sz_cbor_key(r, key);
+    bytes = sz_cbor_bstr_of(r, SZ_KEY_SIZE);
+    if (bytes == NULL) {
+        return;
+    }
+    memcpy(out, bytes, SZ_KEY_SIZE);
+    if (agreement && !sz_x25519_acceptable(out)) {
+        sz_cbor_fail(r, SZ_BAD_KEY);
+    }
+}
+
+static void read_name(struct sz_cbor_reader *r)
+{
+    const size_t length = sz_cbor_tstr(r).length;
+    if (length == 0 || length > NAME_MAX) {
+        sz_cbor_fail(r, SZ_MALFORMED);
+    }
+}
+
+static void read_member(struct sz_cbor_reader *r, struct roster *roster)
+{
+    struct sz_member *const m = &roster->members[roster->member_count];
+    const size_t pairs = sz_cbor_map(r);
+    memset(m, 0, sizeof *m);
+    read_key(r, 1, m->signing, false);
+    read_key(r, 2, m->agreement, true);
+    sz_cbor_key(r, 3);
+    m->role = (uint32_t)sz_cbor_uint(r);
+    sz_cbor_key(r, 4);
+    read_name(r);
+    if (pairs == 5) {
+        sz_cbor_key(r, 5);
+        m->not_after = sz_cbor_uint(r);
+    }
+    if ((pairs != 4 && pairs != 5) || m->role < SZ_ROLE_SENSOR || m->role > SZ_ROLE_PUBLISHER) {
+        sz_cbor_fail(r, SZ_MALFORMED);
+    }
+    sz_cbor_fail(r, sz_kid(SZ_CURVE_ED25519, m->signing, m->kid));
+    for (uint32_t i = 0; i < roster->member_count; i++) { /* one kid, one member */
+        if (memcmp(roster->members[i].kid, m->kid, SZ_KID_SIZE) == 0) {
+            sz_cbor_fail(r, SZ_MALFORMED);
+        }
+    }
+    roster->member_count++;
+}
+
+static void read_device(struct sz_cbor_reader *r, struct roster *roster)
+{
+    uint8_t signing[SZ_KEY_SIZE] = {0}, agreement[SZ_KEY_SIZE] = {0};
+    sz_cbor_map_of(r, 4);
+    read_key(r, 1, signing, false);
+    read_key(r, 2, agreement, true);
+    sz_cbor_key(r, 3);
+    if (sz_cbor_uint(r) > 3) {
+        sz_cbor_fail(r, SZ_MALFORMED);
+    }
+    sz_cbor_key(r, 4);
+    read_name(r);
+    if (memcmp(signing, sz_state()->signing.public_key, SZ_KEY_SIZE) == 0 &&
+        memcmp(agreement, sz_state()->agreement.public_key, SZ_KEY_SIZE) == 0) {
+        roster->lists_us = true;
+    }
+}
+
+static void read_zone(struct sz_cbor_reader *r)
+{
+    size_t devices;
+    sz_cbor_map_of(r, 2);
+    sz_cbor_key(r, 1);
+    (void)sz_cbor_bstr_of(r, SZ_KID_SIZE);
+    sz_cbor_key(r, 2);
+    devices = sz_cbor_array(r);
+    if (devices == 0 || devices > SZ_MAX_DEVICES) {
+        sz_cbor_fail(r, SZ_MALFORMED);
+    }
+    for (size_t i = 0; i < devices && sz_cbor_error(r) == SZ_OK; i++) {
+        (void)sz_cbor_bstr_of(r, SZ_KID_SIZE);
+    }
+}
+
+/* The length of a list that the TA has room for. */
+static size_t list(struct sz_cbor_reader *r, int64_t key, size_t most)
+{
+    size_t count;
+    sz_cbor_key(r, key);
+    count = sz_cbor_array(r);
+    if (count > most) {
+        sz_cbor_fail(r, SZ_LIMIT_REACHED);
+    }
+    return sz_cbor_error(r) == SZ_OK ? count : 0;
+}
+
+static enum sz_code parse(struct sz_bytes payload, struct roster *out)
+{
+    struct sz_cbor_reader r = sz_cbor_reader(payload);
+    const enum sz_code code = sz_cbor_check(payload);
+    size_t pairs, count;
+    memset(out, 0, sizeof *out);
+    if (code != SZ_OK) {
+        return code;
+    }
+    pairs = sz_cbor_map(&r);
+    sz_cbor_key(&r, 1);
+    out->version = sz_cbor_uint(&r);
+    sz_cbor_key(&r, 2);
+    out->issued = sz_cbor_uint(&r);
+    count = list(&r, 3, SZ_MAX_MEMBERS);
+    for (size_t i = 0; i < count && sz_cbor_error(&r) == SZ_OK; i++) {
+        read_member(&r, out);
+    }
+    count = list(&r, 4, SZ_MAX_DEVICES);
+    for (size_t i = 0; i < count && sz_cbor_error(&r) == SZ_OK; i++) {
+        read_device(&r, out);
+    }
+    count = list(&r, 5, SZ_MAX_ZONES);
+    for (size_t i = 0; i < count && sz_cbor_error(&r) == SZ_OK; i++) {
+        read_zone(&r);
+    }
+    if (pairs == 6) {
+        sz_cbor_key(&r, 6);
+        const uint64_t lease = sz_cbor_uint(&r);
+        out->lease_ms = lease > UINT32_MAX ? (uint64_t)UINT32_MAX * 1000 : lease * 1000;
+        if (lease == 0) {
+            sz_cbor_fail(&r, SZ_MALFORMED);
+        }
+    }
+    if ((pairs != 5 && pairs != 6) || out->version == 0) {
+        sz_cbor_fail(&r, SZ_MALFORMED);
+    }
+    return sz_cbor_done(&r);
+}
+
+static enum sz_code verify(struct sz_bytes message, struct sz_sign1 *sign1)
+{
+    const struct sz_state *const state = sz_state();
+    const enum sz_code code = sz_sign1_read(message, sign1);
+    uint8_t kid[SZ_KID_SIZE];
+    if (code != SZ_OK) {
+        return code;
+    }
+    for (uint32_t i = 0; i < state->owner_count; i++) {
+        if (sz_kid(SZ_CURVE_ED25519, state->owners[i], kid) == SZ_OK &&
+            memcmp(kid, sign1->kid, SZ_KID_SIZE) == 0) {
+            return sz_signed_verify(sign1, state->owners[i], "roster");
+        }
+    }
+    return SZ_NOT_OWNER;
+}
+
+static void put_in_force(void)
+{
+    incoming.in_force_at = sz_uptime_ms();
+    current = incoming;
+    sz_calendar_owner(current.issued);
+}
+
+enum sz_code sz_roster_restore(void)
+{
+    struct sz_sign1 sign1;
+    enum sz_code code;
+    if (sz_state()->roster.length == 0) {
+        return SZ_OK;
+    }
+    code = sz_sign1_read(sz_state()->roster, &sign1);
+    if (code == SZ_OK) {
+        code = parse(sign1.payload, &incoming);
+    }
+    if (code == SZ_OK) {
+        put_in_force();
+    }
+    return code == SZ_OK ? SZ_OK : SZ_STORAGE_FAILED;
+}
+
+enum sz_code sz_roster_accept(struct sz_bytes message, bool *changed)
+{
+    const struct sz_bytes stored = sz_state()->roster;
+    struct sz_sign1 sign1;
+    struct sz_state next;
+    uint8_t *copy;
+    enum sz_code code = verify(message, &sign1);
+    *changed = false;
+    if (code == SZ_OK) {
+        code = parse(sign1.payload, &incoming);
+    }
+    if (code != SZ_OK) {
+        return code;
+    }
+    if (incoming.version < current.version) {
+        return SZ_STALE_ROSTER;
+    }
+    if (incoming.version == current.version) {
+        const bool same =
+            stored.length == message.length && memcmp(stored.at, message.at, message.length) == 0;
+        return same ? SZ_OK : SZ_ROSTER_CONFLICT;
+    }
+    if (!incoming.lists_us) {
+        return SZ_NOT_IN_ROSTER;
+    }
+    copy = message.length <= SZ_ROSTER_MAX ? TEE_Malloc(message.length, TEE_MALLOC_FILL_ZERO) : NULL;
+    if (copy == NULL) {
+        return SZ_OUT_OF_MEMORY;
+    }
+    memcpy(copy, message.at, message.length);
+    next = *sz_state();
+    next.roster = SZ_BYTES(copy, message.length);
+    next.owner_time = incoming.issued > next.owner_time ? incoming.issued : next.owner_time;
+    code = sz_state_commit(&next);
+    sz_wipe(&next, sizeof next);
+    if (code == SZ_OK) {
+        put_in_force();
+        *changed = true;
+    }
+    return code;
+}
+
+void sz_roster_clear(void)
+{
+    memset(&current, 0, sizeof current);
+}
+
+uint64_t sz_roster_version(void)
+{
+    return current.version;
+}
+
+const struct sz_member *sz_roster_find(const uint8_t kid[SZ_KID_SIZE])
+{
+    for (uint32_t i = 0; i < current.member_count; i++) {
+        if (memcmp(current.members[i].kid, kid, SZ_KID_SIZE) == 0) {
+            return &current.members[i];
+        }
+    }
+    return NULL;
+}
+
+enum sz_code sz_roster_authorise(const uint8_t kid[SZ_KID_SIZE], enum sz_role role,
+                                 const struct sz_member **member)
+{
+    const struct sz_member *const found = sz_roster_find(kid);
+    if (found == NULL) {
+        return SZ_UNKNOWN_SENDER;
+    }
+    if (found->role != role) {
+        return SZ_WRONG_ROLE;
+    }
+    if (found->not_after != 0 && found->not_after < sz_calendar_floor()) {
+        return SZ_EXPIRED;
+    }
+    if (current.lease_ms != 0 && sz_uptime_ms() - current.in_force_at > current.lease_ms) {
+        return SZ_LEASE_ENDED;
+    }
+    *member = found;
+    return SZ_OK;
+}

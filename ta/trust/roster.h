@@ -1,0 +1,38 @@
+/* The roster in force: who may talk to this device, and as what. */
+#ifndef SZ_ROSTER_H
+#define SZ_ROSTER_H
+
+#include "trust/kid.h"
+#include <stdbool.h>
+
+enum { SZ_MAX_MEMBERS = 128, SZ_MAX_DEVICES = 64, SZ_MAX_ZONES = 16 };
+
+enum sz_role { SZ_ROLE_SENSOR = 1, SZ_ROLE_RULES = 2, SZ_ROLE_PUBLISHER = 3 };
+
+struct sz_member {
+    uint8_t signing[SZ_KEY_SIZE];
+    uint8_t agreement[SZ_KEY_SIZE];
+    uint8_t kid[SZ_KID_SIZE]; /* of the signing key */
+    uint32_t role;
+    uint64_t not_after; /* seconds; 0: for ever */
+};
+
+/* Puts the stored roster in force at start: it was verified before it was stored. */
+enum sz_code sz_roster_restore(void);
+
+/* Verifies a signed roster, stores it and puts it in force. *changed: false if it was in force already.
+ * NOT_OWNER, STALE_ROSTER, ROSTER_CONFLICT, NOT_IN_ROSTER, LIMIT_REACHED, BAD_KEY, STORAGE_FAILED and the
+ * form's. */
+enum sz_code sz_roster_accept(struct sz_bytes message, bool *changed);
+
+/* Nobody may talk to the device any more (reset, new identity). Memory only. */
+void sz_roster_clear(void);
+
+uint64_t sz_roster_version(void); /* 0: none */
+const struct sz_member *sz_roster_find(const uint8_t kid[SZ_KID_SIZE]);
+
+/* The member, if it may act in this role now. UNKNOWN_SENDER, WRONG_ROLE, EXPIRED, LEASE_ENDED. */
+enum sz_code sz_roster_authorise(const uint8_t kid[SZ_KID_SIZE], enum sz_role role,
+                                 const struct sz_member **member);
+
+#endif

@@ -1,0 +1,192 @@
+#include "trust/state.h"
+#include "trust/cbor_read.h"
+#include "trust/cbor_write.h"
+
+#include <string.h>
+#include <tee_internal_api.h>
+
+enum { STATE_VERSION = 1, FIXED_SIZE = 512 };
+
+static const char OBJECT_ID[] = "smart-zone/state";
+static struct sz_state state;
+
+const struct sz_state *sz_state(void)
+{
+    return &state;
+}
+
+enum sz_code sz_state_new_identity(struct sz_state *next)
+{
+    const enum sz_code code = sz_signing_key_generate(&next->signing);
+    return code == SZ_OK ? sz_agreement_key_generate(&next->agreement) : code;
+}
+
+static size_t encode(const struct sz_state *s, uint8_t *out, size_t capacity)
+{
+    struct sz_cbor_writer w = sz_cbor_writer(out, capacity);
+    sz_cbor_put_array(&w, 13);
+    sz_cbor_put_uint(&w, STATE_VERSION);
+    sz_cbor_put_bstr(&w, s->signing.seed, SZ_KEY_SIZE);
+    sz_cbor_put_bstr(&w, s->signing.public_key, SZ_KEY_SIZE);
+    sz_cbor_put_bstr(&w, s->agreement.private_key, SZ_KEY_SIZE);
+    sz_cbor_put_bstr(&w, s->agreement.public_key, SZ_KEY_SIZE);
+    sz_cbor_put_array(&w, s->owner_count);
+    for (uint32_t i = 0; i < s->owner_count; i++) {
+        sz_cbor_put_bstr(&w, s->owners[i], SZ_KEY_SIZE);
+    }
+    sz_cbor_put_uint(&w, s->owner_counter);
+    sz_cbor_put_uint(&w, s->owner_time);
+    sz_cbor_put_uint(&w, s->model.sequence);
+    sz_cbor_put_bstr(&w, s->model.manifest_digest, sizeof s->model.manifest_digest);
+    sz_cbor_put_bstr(&w, s->model.content_key, sizeof s->model.content_key);
+    sz_cbor_put_uint(&w, s->model_floor);
+    sz_cbor_put_bstr(&w, s->roster.at, s->roster.length);
+    return sz_cbor_written(&w);
+}
+
+static void read_into(struct sz_cbor_reader *r, uint8_t *out, size_t length)
+{
+    const uint8_t *const bytes = sz_cbor_bstr_of(r, length);
+    if (bytes != NULL) {
+        memcpy(out, bytes, length);
+    }
+}
+
+static enum sz_code decode(struct sz_bytes bytes, struct sz_state *s)
+{
+    struct sz_cbor_reader r = sz_cbor_reader(bytes);
+    struct sz_bytes roster;
+    size_t owners;
+    memset(s, 0, sizeof *s);
+    sz_cbor_array_of(&r, 13);
+    if (sz_cbor_uint(&r) != STATE_VERSION) {
+        return SZ_STORAGE_FAILED;
+    }
+    read_into(&r, s->signing.seed, SZ_KEY_SIZE);
+    read_into(&r, s->signing.public_key, SZ_KEY_SIZE);
+    read_into(&r, s->agreement.private_key, SZ_KEY_SIZE);
+    read_into(&r, s->agreement.public_key, SZ_KEY_SIZE);
+    owners = sz_cbor_array(&r);
+    if (owners > SZ_MAX_OWNERS) {
+        return SZ_STORAGE_FAILED;
+    }
+    s->owner_count = (uint32_t)owners;
+    for (size_t i = 0; i < owners; i++) {
+        read_into(&r, s->owners[i], SZ_KEY_SIZE);
+    }
+    s->owner_counter = sz_cbor_uint(&r);
+    s->owner_time = sz_cbor_uint(&r);
+    s->model.sequence = sz_cbor_uint(&r);
+    read_into(&r, s->model.manifest_digest, sizeof s->model.manifest_digest);
+    read_into(&r, s->model.content_key, sizeof s->model.content_key);
+    s->model_floor = sz_cbor_uint(&r);
+    roster = sz_cbor_bstr(&r);
+    if (sz_cbor_done(&r) != SZ_OK || roster.length > SZ_ROSTER_MAX ||
+        sz_kid(SZ_CURVE_ED25519, s->signing.public_key, s->signing.kid) != SZ_OK ||
+        sz_kid(SZ_CURVE_X25519, s->agreement.public_key, s->agreement.kid) != SZ_OK) {
+        return SZ_STORAGE_FAILED;
+    }
+    if (roster.length > 0) {
+        uint8_t *const copy = TEE_Malloc(roster.length, TEE_MALLOC_FILL_ZERO);
+        if (copy == NULL) {
+            return SZ_OUT_OF_MEMORY;
+        }
+        memcpy(copy, roster.at, roster.length);
+        s->roster = SZ_BYTES(copy, roster.length);
+    }
+    return SZ_OK;
+}
+
+static void adopt(const struct sz_state *next)
+{
+    if (state.roster.at != next->roster.at) {
+        TEE_Free((void *)(uintptr_t)state.roster.at);
+    }
+    state = *next;
+}
+
+enum sz_code sz_state_commit(const struct sz_state *next)
+{
+    const size_t capacity = FIXED_SIZE + next->roster.length;
+    uint8_t *const bytes = TEE_Malloc(capacity, TEE_MALLOC_FILL_ZERO);
+    TEE_ObjectHandle object = TEE_HANDLE_NULL;
+    enum sz_code code = SZ_OUT_OF_MEMORY;
+    if (bytes != NULL) {
+        const size_t length = encode(next, bytes, capacity);
+        const uint32_t flags = TEE_DATA_FLAG_ACCESS_READ | TEE_DATA_FLAG_ACCESS_WRITE |
+                               TEE_DATA_FLAG_ACCESS_WRITE_META | TEE_DATA_FLAG_OVERWRITE;
+        code = length > 0 &&
+                       TEE_CreatePersistentObject(TEE_STORAGE_PRIVATE, OBJECT_ID, sizeof OBJECT_ID - 1, flags,
+                                                  TEE_HANDLE_NULL, bytes, length, &object) == TEE_SUCCESS
+                   ? SZ_OK
+                   : SZ_STORAGE_FAILED;
+        if (code == SZ_OK) {
+            TEE_CloseObject(object);
+        }
+        sz_wipe(bytes, capacity);
+        TEE_Free(bytes);
+    }
+    if (code == SZ_OK) {
+        adopt(next);
+    } else if (next->roster.at != state.roster.at) {
+        TEE_Free((void *)(uintptr_t)next->roster.at);
+    }
+    return code;
+}
+
+/* Reads the whole object into a fresh allocation. */
+static enum sz_code read_object(TEE_ObjectHandle object)
+{
+    TEE_ObjectInfo info;
+    struct sz_state loaded;
+    size_t count = 0;
+    uint8_t *bytes;
+    enum sz_code code = SZ_STORAGE_FAILED;
+    if (TEE_GetObjectInfo1(object, &info) != TEE_SUCCESS || info.dataSize == 0 ||
+        info.dataSize > FIXED_SIZE + SZ_ROSTER_MAX) {
+        return SZ_STORAGE_FAILED;
+    }
+    bytes = TEE_Malloc(info.dataSize, TEE_MALLOC_FILL_ZERO);
+    if (bytes == NULL) {
+        return SZ_OUT_OF_MEMORY;
+    }
+    if (TEE_ReadObjectData(object, bytes, info.dataSize, &count) == TEE_SUCCESS && count == info.dataSize) {
+        code = decode(SZ_BYTES(bytes, count), &loaded);
+    }
+    sz_wipe(bytes, info.dataSize);
+    TEE_Free(bytes);
+    if (code == SZ_OK) {
+        adopt(&loaded);
+    }
+    sz_wipe(&loaded, sizeof loaded);
+    return code;
+}
+
+enum sz_code sz_state_load(void)
+{
+    TEE_ObjectHandle object = TEE_HANDLE_NULL;
+    const TEE_Result result = TEE_OpenPersistentObject(TEE_STORAGE_PRIVATE, OBJECT_ID, sizeof OBJECT_ID - 1,
+                                                       TEE_DATA_FLAG_ACCESS_READ, &object);
+    enum sz_code code;
+    if (result == TEE_SUCCESS) {
+        code = read_object(object);
+        TEE_CloseObject(object);
+        return code;
+    }
+    if (result != TEE_ERROR_ITEM_NOT_FOUND) {
+        return SZ_STORAGE_FAILED;
+    }
+    struct sz_state fresh = {0};
+    code = sz_state_new_identity(&fresh);
+    if (code == SZ_OK) {
+        code = sz_state_commit(&fresh);
+    }
+    sz_wipe(&fresh, sizeof fresh);
+    return code;
+}
+
+void sz_state_release(void)
+{
+    TEE_Free((void *)(uintptr_t)state.roster.at);
+    sz_wipe(&state, sizeof state);
+}
