@@ -14,12 +14,12 @@ import { systemRandomness, type Randomness } from '../../protocol/randomness.js'
 import { frameShapeOf, noiseFrame } from './frame.js';
 import { EngineTool, type GoldenRunner } from './golden.js';
 import type { Head } from './head.js';
-import { elementCount, type Network } from './network.js';
+import { tensorBytes, type Network } from './network.js';
 import { normalisationOf, type ChannelNormalisation, type PixelRange } from './normalisation.js';
 import { automaticPurpose, presetPurpose, type PresetName } from './preset.js';
 import { headFor, type ResultsOption } from './results.js';
 import { simplify } from './simplify.js';
-import { MAX_RESULTS, type Target } from './szg1.js';
+import type { Target } from './szg1.js';
 import { writeGraph, type GraphOptions, type PackedGraph } from './write-graph.js';
 
 export interface PackOptions {
@@ -141,17 +141,17 @@ const checkNames = (name: string, labels: readonly string[]): void => {
   if (long !== undefined) throw refuse(`label name "${long}" is longer than ${MOST_LABEL_BYTES} bytes`);
 };
 
-/** The container's "most results"; of a vector its bytes, as float32. */
+/** The container's "most results"; of a vector its bytes. */
 const mostResults = (head: Head): number => {
   switch (head.kind) {
     case 'topK':
       return head.k;
     case 'detections':
-      return Math.min(head.most, MAX_RESULTS);
+      return head.most;
     case 'reconstruction':
       return 1;
     case 'vector':
-      return 4 * elementCount(head.output);
+      return tensorBytes(head.output);
   }
 };
 
@@ -170,13 +170,17 @@ const toleranceOf = (network: Network, outputs: readonly Uint8Array[]): number =
     : Math.fround(Math.max(largest, 1) * 1e-4);
 };
 
-/** Fixed parts of a loaded model and the allocator's own: work buffer of the head, bookkeeping, alignment. */
+/** Work buffer of the head, segment table, alignment and the allocator's own bookkeeping (ta/models/slot.c). */
 const OVERHEAD = 24 * 1024;
-/** The frame's CBOR framing (ta/models/model.h). */
+/** The frame's CBOR framing. */
 const FRAMING = 128;
 
-/** Header and weights stay; arena and frame buffer are there while it runs, the golden test while it loads. */
+/**
+ * What ta/models allocates: header and a copy of the graph, weights, arena, frame buffer; and the golden test while it loads.
+ * A model that replaces another needs this beside the old one.
+ */
 const memoryNeeded = (header: number, graph: PackedGraph, shape: InputShape, golden: number): number => {
   const weights = graph.segments.reduce((sum, segment) => sum + Math.ceil(segment.length / 64) * 64, 0);
-  return header + weights + graph.plan.arena + inputBytes(shape) + FRAMING + golden + OVERHEAD;
+  const frame = inputBytes(shape) + FRAMING;
+  return header + graph.bytes.length + weights + graph.plan.arena + frame + golden + OVERHEAD;
 };
