@@ -1,4 +1,5 @@
 #include "trust/cbor_read.h"
+#include "trust/cbor_float.h"
 
 #include <string.h>
 
@@ -129,7 +130,7 @@ uint64_t sz_cbor_nint(struct sz_cbor_reader *r)
 void sz_cbor_simple(struct sz_cbor_reader *r)
 {
     struct sz_cbor_head head;
-    if (take(r, SIMPLE, &head) && head.info > 24) {
+    if (take(r, SIMPLE, &head) && (head.info < 20 || head.info > 22)) {
         sz_cbor_fail(r, SZ_MALFORMED);
     }
 }
@@ -241,73 +242,27 @@ bool sz_cbor_null_or_not(struct sz_cbor_reader *r)
     return true;
 }
 
-/* binary16 to binary64 (RFC 8949, appendix D, in integers). */
-static double half_to_double(uint16_t half)
-{
-    const uint64_t sign = (uint64_t)(half >> 15) << 63;
-    const uint32_t exponent = half >> 10 & 31;
-    const uint64_t mantissa = half & 0x3ff;
-    uint64_t bits;
-    double value;
-    if (exponent == 0) {
-        value = (double)mantissa / 16777216.0; /* 2^-24 */
-        return sign != 0 ? -value : value;
-    }
-    bits =
-        sign | (exponent == 31 ? (uint64_t)0x7ff : (uint64_t)(exponent - 15 + 1023)) << 52 | mantissa << 42;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static bool single_is_half(uint32_t bits)
-{
-    const uint32_t exponent = bits >> 23 & 0xff, mantissa = bits & 0x7fffff;
-    if (exponent == 0xff) {
-        return (mantissa & 0x1fff) == 0;
-    }
-    if (exponent >= 113 && exponent <= 142) {
-        return (mantissa & 0x1fff) == 0;
-    }
-    if (exponent >= 103 && exponent < 113) { /* a subnormal half: the implicit one is shifted in */
-        const uint32_t dropped = 13 + (113 - exponent);
-        return ((mantissa | 0x800000u) & ((1u << dropped) - 1)) == 0;
-    }
-    return exponent == 0 && mantissa == 0;
-}
-
 double sz_cbor_float(struct sz_cbor_reader *r)
 {
     struct sz_cbor_head head;
+    uint64_t shortest;
+    double value;
+    size_t size;
     if (!take(r, SIMPLE, &head)) {
         return 0;
     }
-    if (head.info == 25) {
-        return half_to_double((uint16_t)head.argument);
+    if (head.info < 25) {
+        sz_cbor_fail(r, SZ_MALFORMED);
+        return 0;
     }
-    if (head.info == 26) {
-        const uint32_t bits = (uint32_t)head.argument;
-        float value;
-        memcpy(&value, &bits, sizeof value);
-        if (single_is_half(bits)) {
-            sz_cbor_fail(r, SZ_MALFORMED);
-        }
-        return (double)value;
+    size = (size_t)1 << (head.info - 24);
+    value = sz_float_value(head.argument, size);
+    /* Comparing bits as well refuses every NaN but one: others could carry hidden bits. */
+    if (sz_float_shortest(value, &shortest) != size || shortest != head.argument) {
+        sz_cbor_fail(r, SZ_MALFORMED);
+        return 0;
     }
-    if (head.info == 27) {
-        double value;
-        memcpy(&value, &head.argument, sizeof value);
-        const bool nan = value != value;
-        const bool fits = nan ? (head.argument & 0x1fffffff) == 0
-                          : value >= -3.4028234663852886e38 && value <= 3.4028234663852886e38
-                              ? (double)(float)value == value
-                              : value * 0 != 0; /* infinity */
-        if (fits) {
-            sz_cbor_fail(r, SZ_MALFORMED);
-        }
-        return value;
-    }
-    sz_cbor_fail(r, SZ_MALFORMED);
-    return 0;
+    return value;
 }
 
 uint64_t sz_cbor_tag(struct sz_cbor_reader *r)

@@ -30,8 +30,9 @@ enum { SZ_CBOR_MAX_DEPTH = 16 };
 
 struct sz_cbor_reader sz_cbor_reader(struct sz_bytes bytes);
 
-/* Checks that `bytes` is exactly one deterministic item, whatever it is: SZ_OK, SZ_MALFORMED, SZ_TRUNCATED,
- * SZ_DUPLICATE_KEY or SZ_TRAILING_BYTES. Every message goes through this before any of it is interpreted. */
+/* Checks that `bytes` is exactly one deterministic item, whatever it is (map keys are integers or text):
+ * SZ_OK, SZ_MALFORMED, SZ_TRUNCATED, SZ_DUPLICATE_KEY or SZ_TRAILING_BYTES. Every message goes through this
+ * before any of it is interpreted. */
 enum sz_code sz_cbor_check(struct sz_bytes bytes);
 
 enum sz_code sz_cbor_error(const struct sz_cbor_reader *r);
@@ -52,13 +53,13 @@ struct sz_bytes sz_cbor_bstr(struct sz_cbor_reader *r);
 struct sz_bytes sz_cbor_tstr(struct sz_cbor_reader *r); /* well-formed UTF-8 (RFC 3629) */
 uint64_t sz_cbor_nint(struct sz_cbor_reader *r);        /* the argument n of the negative integer -1 - n */
 void sz_cbor_simple(
-    struct sz_cbor_reader *r); /* any simple value, true, false, null and undefined included */
+    struct sz_cbor_reader *r); /* true, false or null: no other simple value is in the profile */
 bool sz_cbor_bool(struct sz_cbor_reader *r);
 void sz_cbor_null(struct sz_cbor_reader *r);
 bool sz_cbor_null_or_not(
     struct sz_cbor_reader *r); /* reads null and returns true, or leaves another item alone */
 double
-sz_cbor_float(struct sz_cbor_reader *r); /* half, single or double, the shortest that holds the value */
+sz_cbor_float(struct sz_cbor_reader *r); /* in its shortest form: half, single or double; NaN 0x7e00 alone */
 uint64_t sz_cbor_tag(struct sz_cbor_reader *r);
 
 /* Number of items, or of key/value pairs. Bounded by the bytes that are left. */

@@ -95,7 +95,12 @@ struct sz_bytes sz_cbor_skip(struct sz_cbor_reader *r)
         uint64_t children;
         bool map;
         if (depth > 0 && levels[depth - 1].map && levels[depth - 1].left % 2 == 0) {
+            struct sz_cbor_head key;
             levels[depth - 1].key_start = r->at;
+            if (sz_cbor_peek(r, &key) && key.major != 0 && key.major != 1 && key.major != 3) {
+                sz_cbor_fail(r, SZ_MALFORMED); /* keys are integers or text */
+                break;
+            }
         }
         step(r, &children, &map);
         if (children > 0 && r->error == SZ_OK) {

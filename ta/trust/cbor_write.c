@@ -1,4 +1,5 @@
 #include "trust/cbor_write.h"
+#include "trust/cbor_float.h"
 
 #include <string.h>
 
@@ -61,6 +62,11 @@ void sz_cbor_put_uint(struct sz_cbor_writer *w, uint64_t value)
     head(w, 0, value);
 }
 
+void sz_cbor_put_nint(struct sz_cbor_writer *w, uint64_t argument)
+{
+    head(w, 1, argument);
+}
+
 void sz_cbor_put_int(struct sz_cbor_writer *w, int64_t value)
 {
     if (value < 0) {
@@ -117,43 +123,14 @@ void sz_cbor_put_map(struct sz_cbor_writer *w, size_t pairs)
     head(w, 5, pairs);
 }
 
-/* The half with this value, if there is one (RFC 8949, section 4.2.2: preferred serialisation). */
-static bool as_half(uint32_t bits, uint16_t *half)
+void sz_cbor_put_float(struct sz_cbor_writer *w, double value)
 {
-    const uint32_t sign = bits >> 16 & 0x8000, exponent = bits >> 23 & 0xff, mantissa = bits & 0x7fffff;
-    if (exponent == 0xff) {
-        *half = (uint16_t)(sign | (mantissa != 0 ? 0x7e00 : 0x7c00)); /* one NaN only */
-        return true;
+    uint64_t bits;
+    const size_t size = sz_float_shortest(value, &bits);
+    uint8_t bytes[9];
+    bytes[0] = (uint8_t)(7u << 5 | (size == 2 ? 25 : size == 4 ? 26 : 27));
+    for (size_t i = 0; i < size; i++) {
+        bytes[1 + i] = (uint8_t)(bits >> 8 * (size - 1 - i));
     }
-    if (exponent == 0 && mantissa == 0) {
-        *half = (uint16_t)sign;
-        return true;
-    }
-    if (exponent >= 113 && exponent <= 142 && (mantissa & 0x1fff) == 0) {
-        *half = (uint16_t)(sign | (exponent - 112) << 10 | mantissa >> 13);
-        return true;
-    }
-    if (exponent >= 103 && exponent < 113) {
-        const uint32_t dropped = 13 + (113 - exponent), whole = mantissa | 0x800000;
-        if ((whole & ((1u << dropped) - 1)) == 0) {
-            *half = (uint16_t)(sign | whole >> dropped);
-            return true;
-        }
-    }
-    return false;
-}
-
-void sz_cbor_put_float(struct sz_cbor_writer *w, float value)
-{
-    uint32_t bits;
-    uint16_t half;
-    memcpy(&bits, &value, sizeof bits);
-    if (as_half(bits, &half)) {
-        const uint8_t bytes[3] = {0xf9, (uint8_t)(half >> 8), (uint8_t)half};
-        sz_cbor_put_raw(w, bytes, sizeof bytes);
-    } else {
-        const uint8_t bytes[5] = {0xfa, (uint8_t)(bits >> 24), (uint8_t)(bits >> 16), (uint8_t)(bits >> 8),
-                                  (uint8_t)bits};
-        sz_cbor_put_raw(w, bytes, sizeof bytes);
-    }
+    sz_cbor_put_raw(w, bytes, 1 + size);
 }

@@ -21,12 +21,13 @@ size_t sz_cbor_written(const struct sz_cbor_writer *w);
 
 void sz_cbor_put_uint(struct sz_cbor_writer *w, uint64_t value);
 void sz_cbor_put_int(struct sz_cbor_writer *w, int64_t value);
+void sz_cbor_put_nint(struct sz_cbor_writer *w, uint64_t argument); /* -1 - argument */
 void sz_cbor_put_bstr(struct sz_cbor_writer *w, const void *bytes, size_t length);
 void sz_cbor_put_tstr(struct sz_cbor_writer *w, const void *text, size_t length);
 void sz_cbor_put_text(struct sz_cbor_writer *w, const char *text); /* zero-terminated */
 void sz_cbor_put_bool(struct sz_cbor_writer *w, bool value);
 void sz_cbor_put_null(struct sz_cbor_writer *w);
-void sz_cbor_put_float(struct sz_cbor_writer *w, float value); /* half where it holds the value */
+void sz_cbor_put_float(struct sz_cbor_writer *w, double value); /* in its shortest form */
 void sz_cbor_put_tag(struct sz_cbor_writer *w, uint64_t tag);
 void sz_cbor_put_array(struct sz_cbor_writer *w, size_t count);
 void sz_cbor_put_map(struct sz_cbor_writer *w, size_t pairs);

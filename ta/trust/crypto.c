@@ -36,6 +36,15 @@ void sz_crypto_release(void)
     sz_crypto = (struct sz_crypto_handles){0};
 }
 
+void sz_crypto_reset(TEE_OperationHandle operation)
+{
+    TEE_OperationInfo info;
+    TEE_GetOperationInfo(operation, &info);
+    if ((info.handleState & TEE_HANDLE_FLAG_KEY_SET) != 0) {
+        TEE_ResetOperation(operation);
+    }
+}
+
 void sz_wipe(void *secret, size_t length)
 {
     volatile uint8_t *at = secret;
@@ -94,16 +103,18 @@ enum sz_code sz_hmac_sha256(struct sz_bytes key, const struct sz_bytes *pieces, 
     TEE_Attribute secret;
     size_t length = SZ_SHA256_SIZE;
     enum sz_code code = SZ_CRYPTO_FAILED;
-    if (key.length > HMAC_BLOCK) {
-        return SZ_CRYPTO_FAILED;
-    }
-    if (key.length > 0) {
+    if (key.length > HMAC_BLOCK) { /* a longer key stands for its hash (RFC 2104, section 2) */
+        if (sz_sha256(key, padded) != SZ_OK) {
+            return SZ_CRYPTO_FAILED;
+        }
+        key.length = SZ_SHA256_SIZE;
+    } else if (key.length > 0) {
         memcpy(padded, key.at, key.length);
     }
     TEE_ResetTransientObject(sz_crypto.hmac_key);
     TEE_InitRefAttribute(&secret, TEE_ATTR_SECRET_VALUE, padded, key.length < 32 ? 32 : key.length);
     if (TEE_PopulateTransientObject(sz_crypto.hmac_key, &secret, 1) == TEE_SUCCESS) {
-        TEE_ResetOperation(sz_crypto.hmac);
+        sz_crypto_reset(sz_crypto.hmac);
         if (TEE_SetOperationKey(sz_crypto.hmac, sz_crypto.hmac_key) == TEE_SUCCESS) {
             TEE_MACInit(sz_crypto.hmac, NULL, 0);
             for (size_t i = 0; i < count; i++) {

@@ -37,8 +37,9 @@ void sz_sha256_begin(void);
 void sz_sha256_update(struct sz_bytes piece);
 enum sz_code sz_sha256_end(uint8_t out[SZ_SHA256_SIZE]);
 
-/* HMAC-SHA256 over the concatenation of pieces. Key of 0..64 bytes (OP-TEE refuses under 24; padding with
- * zeros is the same HMAC, RFC 2104 section 2). */
+/* HMAC-SHA256 over the concatenation of pieces. Key of any length (OP-TEE refuses under 24 bytes; padding
+ * with zeros is the same HMAC, RFC 2104 section 2; one over 64 bytes is hashed, which ends a SHA-256 stream
+ * under way). */
 enum sz_code sz_hmac_sha256(struct sz_bytes key, const struct sz_bytes *pieces, size_t count,
                             uint8_t out[SZ_SHA256_SIZE]);
 
@@ -76,7 +77,8 @@ enum sz_code sz_ed25519_verify(const uint8_t public_key[SZ_KEY_SIZE], struct sz_
 
 /* X25519 (RFC 7748). */
 enum sz_code sz_x25519_generate(uint8_t private_key[SZ_KEY_SIZE], uint8_t public_key[SZ_KEY_SIZE]);
-/* SZ_BAD_KEY for a public key that sz_x25519_acceptable() refuses or an all-zero result. */
+/* SZ_BAD_KEY for a public key that sz_x25519_acceptable() refuses or an all-zero result. shared is zeros
+ * unless SZ_OK. */
 enum sz_code sz_x25519_agree(const uint8_t private_key[SZ_KEY_SIZE], const uint8_t own_public[SZ_KEY_SIZE],
                              const uint8_t public_key[SZ_KEY_SIZE], uint8_t shared[SZ_KEY_SIZE]);
 /* False for the small-order points: 0, 1, p - 1 and the two of order 8, also in non-canonical form (bit 255

@@ -15,4 +15,7 @@ struct sz_crypto_handles {
 
 extern struct sz_crypto_handles sz_crypto;
 
+/* Makes an operation ready for another key. TEE_ResetOperation() panics on one that never had a key. */
+void sz_crypto_reset(TEE_OperationHandle operation);
+
 #endif

@@ -147,6 +147,7 @@ enum sz_code sz_x25519_agree(const uint8_t private_key[SZ_KEY_SIZE], const uint8
     TEE_OperationHandle operation;
     enum sz_code code = SZ_CRYPTO_FAILED;
     if (!sz_x25519_acceptable(public_key)) {
+        sz_wipe(shared, SZ_KEY_SIZE);
         return SZ_BAD_KEY;
     }
     TEE_InitRefAttribute(&attributes[0], TEE_ATTR_X25519_PRIVATE_VALUE, private_key, SZ_KEY_SIZE);

@@ -16,7 +16,7 @@ static bool begin(TEE_OperationHandle operation, const uint8_t *key, const uint8
     bool ready;
     TEE_ResetTransientObject(sz_crypto.aes_key);
     TEE_InitRefAttribute(&secret, TEE_ATTR_SECRET_VALUE, key, SZ_AES_KEY_SIZE);
-    TEE_ResetOperation(operation);
+    sz_crypto_reset(operation);
     ready = TEE_PopulateTransientObject(sz_crypto.aes_key, &secret, 1) == TEE_SUCCESS &&
             TEE_SetOperationKey(operation, sz_crypto.aes_key) == TEE_SUCCESS &&
             TEE_AEInit(operation, nonce, SZ_NONCE_SIZE, SZ_TAG_SIZE * 8, aad.length, payload) == TEE_SUCCESS;
