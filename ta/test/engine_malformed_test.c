@@ -120,8 +120,10 @@ static void random_alterations(const uint8_t *bytes, size_t length)
     free(altered);
 }
 
-static void check_refused(struct builder *b, enum sz_engine_status status, uint16_t op, uint16_t tensor,
-                          int line)
+typedef void (*sample)(struct builder *);
+
+static void check_refused(struct builder *b, sample again, enum sz_engine_status status, uint16_t op,
+                          uint16_t tensor, int line)
 {
     struct sz_fault fault;
     enum sz_engine_status got = build_open(b, &fault);
@@ -131,21 +133,22 @@ static void check_refused(struct builder *b, enum sz_engine_status status, uint1
         failures++;
     }
     build_free(b);
-    sample_classifier(b);
+    again(b);
 }
 
 #define REFUSED(alteration, status, op, tensor)                                                              \
     do {                                                                                                     \
         alteration;                                                                                          \
-        check_refused(&b, status, op, tensor, __LINE__);                                                     \
+        check_refused(&b, again, status, op, tensor, __LINE__);                                              \
     } while (0)
 
 /* Tensors of the classifier: 0 x, 1 conv, 2 depthwise, 3 sum, 4 pooled, 5 vector, 6 scores, 7 shares, then
  * weights. */
-static void stable_status(void)
+static void classifier_status(void)
 {
     struct builder b;
-    sample_classifier(&b);
+    sample again = sample_classifier;
+    again(&b);
     REFUSED((void)0, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
     REFUSED(b.header.magic = 1, SZ_ENGINE_MAGIC, SZ_NONE, SZ_NONE);
     REFUSED(b.header.version = 2, SZ_ENGINE_VERSION, SZ_NONE, SZ_NONE);
@@ -174,6 +177,7 @@ static void stable_status(void)
     REFUSED(b.ops[0].scratch = 0, SZ_ENGINE_RESERVED, 0, SZ_NONE);
     REFUSED(b.ops[6].activation = SZ_ACT_RELU, SZ_ENGINE_PARAMETER, 6, SZ_NONE);
     REFUSED(b.ops[6].floats[0] = 0.0f / 0.0f, SZ_ENGINE_PARAMETER, 6, SZ_NONE);
+    REFUSED(b.tensors[11].dims[0] = 3; b.tensors[11].dims[1] = 1, SZ_ENGINE_SHAPE, 1, SZ_NONE);
     /* A convolution in place; an addition that overlaps its input by half. */
     REFUSED(b.tensors[1].offset = 0, SZ_ENGINE_OVERLAP, 0, 0);
     REFUSED(b.tensors[3].offset = 256, SZ_ENGINE_OVERLAP, 2, 1);
@@ -190,10 +194,67 @@ static void stable_status(void)
     build_free(&b);
 }
 
+/* Tensors of the detector: 0 x, 1 score_map, 2 scores, 3 more, 4 all_scores, 5 box_map, 6 boxes, then
+ * weights; last the anchors. */
+static void detector_status(void)
+{
+    struct builder b;
+    sample again = sample_detector;
+    again(&b);
+    uint16_t anchors = b.header.head.tensors[2];
+    REFUSED((void)0, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
+    /* One box less; one score less; anchors of five values; scores as boxes. */
+    REFUSED(b.tensors[6].dims[1] = 4; b.tensors[6].dims[2] = 12, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.tensors[anchors].dims[0] = 4; b.tensors[anchors].dims[1] = 8, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.tensors[anchors].dims[0] = 7; b.tensors[anchors].bytes -= 16, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.tensors[0] = 4, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.tensors[2] = 4, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.tensors[2] = SZ_NONE, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.first_class = 1, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.floats[0] = 0, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.flags = 64, SZ_ENGINE_RESERVED, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.floats[7] = 1, SZ_ENGINE_RESERVED, SZ_NONE, SZ_NONE);
+    /* The second part of the concat one place further: neither in place nor apart. */
+    REFUSED(b.tensors[3].offset = 64, SZ_ENGINE_LIVENESS, 3, 2);
+    REFUSED(b.ops[3].inputs[0] = 3; b.ops[3].inputs[1] = 2, SZ_ENGINE_OVERLAP, 3, 3);
+    build_free(&b);
+}
+
+/* Operators of the layout sample: 0 pad, 1 transpose, 2 slice, 3 and 4 resize, 5 quantise, 6 mul, 7 prelu, 8
+ * pool, 9 concat, 10 mean, 11 dequantise. */
+static void layout_status(void)
+{
+    struct builder b;
+    sample again = sample_layout;
+    again(&b);
+    REFUSED((void)0, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
+    REFUSED(b.ops[0].ints[5] = 1, SZ_ENGINE_SHAPE, 0, SZ_NONE);
+    REFUSED(b.ops[0].ints[1] = 2; b.ops[0].ints[5] = -1, SZ_ENGINE_PARAMETER, 0, SZ_NONE);
+    REFUSED(b.ops[1].ints[1] = 1, SZ_ENGINE_SHAPE, 1, SZ_NONE);
+    REFUSED(b.ops[1].ints[0] = 4, SZ_ENGINE_PARAMETER, 1, SZ_NONE);
+    REFUSED(b.ops[2].ints[1] = 4, SZ_ENGINE_SHAPE, 2, SZ_NONE);
+    REFUSED(b.ops[2].ints[3] = -1, SZ_ENGINE_PARAMETER, 2, SZ_NONE);
+    REFUSED(b.ops[3].ints[0] = 1, SZ_ENGINE_PARAMETER, 3, SZ_NONE);
+    REFUSED(b.ops[4].ints[0] = 2, SZ_ENGINE_PARAMETER, 4, SZ_NONE);
+    REFUSED(b.tensors[6].dtype = SZ_F32; b.tensors[6].scale = 0; b.tensors[6].zero_point = 0;
+            b.tensors[6].dims[1] = 1; b.tensors[6].dims[2] = 4, SZ_ENGINE_OPERATOR, 5, SZ_NONE);
+    REFUSED(b.ops[7].inputs[1] = 6, SZ_ENGINE_OPERATOR, 7, SZ_NONE);
+    REFUSED(b.tensors[9].zero_point = 6, SZ_ENGINE_QUANTISATION, 8, SZ_NONE);
+    REFUSED(b.ops[8].ints[4] = 2, SZ_ENGINE_PARAMETER, 8, SZ_NONE);
+    REFUSED(b.ops[8].ints[8] = 1, SZ_ENGINE_RESERVED, 8, SZ_NONE);
+    REFUSED(b.ops[9].ints[0] = 4, SZ_ENGINE_PARAMETER, 9, SZ_NONE);
+    REFUSED(b.ops[9].ints[0] = 2, SZ_ENGINE_SHAPE, 9, SZ_NONE);
+    REFUSED(b.tensors[11].dims[1] = 1; b.tensors[11].bytes = 1, SZ_ENGINE_SHAPE, 10, SZ_NONE);
+    REFUSED(b.header.head.max_results = 1, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    build_free(&b);
+}
+
 int main(void)
 {
-    void (*const samples[])(struct builder *) = {sample_classifier, sample_detector, sample_autoencoder};
-    stable_status();
+    const sample samples[] = {sample_classifier, sample_detector, sample_autoencoder, sample_layout};
+    classifier_status();
+    detector_status();
+    layout_status();
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
         struct builder b;
         size_t length;

@@ -1,5 +1,6 @@
 /* Every operator on a case small enough to compute by hand. */
 #include "engine_builder.h"
+#include "tinylib/requant.h"
 
 #include <math.h>
 
@@ -273,8 +274,38 @@ static void conversions(void)
     build_free(&b);
 }
 
+static void addition_terms(void)
+{
+    struct sz_tensor_record a = {.scale = 0.3f}, b = {.scale = 0.1f}, y = {.scale = 0.25f};
+    struct sz_add_terms terms;
+    /* Ratios 1.2 and 0.4 of 2^20. */
+    CHECK(sz_add_terms_of(&a, &b, &y, &terms) && terms.shift == 20);
+    CHECK(terms.multiplier_a == 1258291 && terms.multiplier_b == 419430);
+    /* The smallest and the greatest ratio. */
+    y.scale = 0.3f * 1024;
+    CHECK(sz_add_terms_of(&a, &b, &y, &terms) && terms.shift == 30 && terms.multiplier_a == 1 << 20);
+    y.scale = 0.3f * 1025;
+    CHECK(!sz_add_terms_of(&a, &b, &y, &terms));
+    y.scale = 0.3f / 255;
+    CHECK(sz_add_terms_of(&a, &b, &y, &terms) && terms.shift == 13);
+    y.scale = 0.3f / 256;
+    CHECK(!sz_add_terms_of(&a, &b, &y, &terms));
+}
+
+static void rounding(void)
+{
+    const struct sz_bounds all = {-128, 127};
+    CHECK(sz_round_half_even(0.5f) == 0 && sz_round_half_even(1.5f) == 2 && sz_round_half_even(-2.5f) == -2);
+    CHECK(sz_round_half_even(-0.5000001f) == -1 && sz_round_half_even(4194303.5f) == 4194304);
+    CHECK(sz_requantise(2147483647, 1.0f, 0, all) == 127 &&
+          sz_requantise(-2147483647 - 1, 1e30f, 0, all) == -128);
+    CHECK(sz_requantise(0, INFINITY, 5, all) == -128 && sz_requantise(3, 0.5f, 5, all) == 7);
+}
+
 int main(void)
 {
+    addition_terms();
+    rounding();
     windows_f32();
     values_f32();
     layout_f32();

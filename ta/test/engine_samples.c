@@ -115,3 +115,48 @@ void sample_autoencoder(struct builder *b)
     b->header.head.tensors[0] = wide;
     b->header.head.floats[0] = 10;
 }
+
+void sample_layout(struct builder *b)
+{
+    build_start(b);
+    uint16_t x = build_arena_at(b, SZ_F32, SHAPE(1, 3, 4, 2), 0, 0, 0);
+    uint16_t padded = build_arena_at(b, SZ_F32, SHAPE(1, 4, 6, 2), 0, 0, 96);
+    uint16_t turned = build_arena_at(b, SZ_F32, SHAPE(1, 6, 4, 2), 0, 0, 288);
+    uint16_t piece = build_arena_at(b, SZ_F32, SHAPE(1, 3, 4, 1), 0, 0, 0);
+    uint16_t bigger = build_arena_at(b, SZ_F32, SHAPE(1, 5, 7, 1), 0, 0, 48);
+    uint16_t near = build_arena_at(b, SZ_F32, SHAPE(1, 4, 4, 1), 0, 0, 192);
+    uint16_t q = build_arena_at(b, SZ_I8, SHAPE(1, 4, 4, 1), 0.05f, 3, 0);
+    uint16_t scaled = build_arena_at(b, SZ_I8, SHAPE(1, 4, 4, 1), 0.02f, -4, 16);
+    uint16_t bent = build_arena_at(b, SZ_I8, SHAPE(1, 4, 4, 1), 0.03f, 5, 16);
+    uint16_t greatest = build_arena_at(b, SZ_I8, SHAPE(1, 3, 3, 1), 0.03f, 5, 32);
+    uint16_t both = build_arena_at(b, SZ_I8, SHAPE(1, 3, 3, 2), 0.04f, 6, 48);
+    uint16_t mean = build_arena_at(b, SZ_I8, SHAPE(1, 2), 0.01f, 7, 0);
+    uint16_t y = build_arena_at(b, SZ_F32, SHAPE(1, 2), 0, 0, 16);
+    uint16_t factor = build_weight(b, SZ_I8, SHAPE(1), 0.1f, 2, NULL);
+    uint16_t slope = build_weight(b, SZ_I8, SHAPE(1), 0.1f, 2, NULL);
+    struct sz_op_record *op = build_op(b, SZ_OP_PAD, padded, x, SZ_NONE, SZ_NONE, SZ_NONE);
+    op->ints[1] = op->ints[2] = op->ints[6] = 1;
+    op->floats[0] = 0.5f;
+    op = build_op(b, SZ_OP_TRANSPOSE, turned, padded, SZ_NONE, SZ_NONE, SZ_NONE);
+    op->ints[1] = 2;
+    op->ints[2] = 1;
+    op->ints[3] = 3;
+    op = build_op(b, SZ_OP_SLICE, piece, turned, SZ_NONE, SZ_NONE, SZ_NONE);
+    op->ints[1] = 3;
+    op->ints[3] = 1;
+    build_op(b, SZ_OP_RESIZE_BILINEAR, bigger, piece, SZ_NONE, SZ_NONE, SZ_NONE)->ints[1] = 1;
+    build_op(b, SZ_OP_RESIZE_NEAREST, near, bigger, SZ_NONE, SZ_NONE, SZ_NONE)->ints[0] = 1;
+    build_op(b, SZ_OP_QUANTIZE, q, near, SZ_NONE, SZ_NONE, SZ_NONE);
+    build_op(b, SZ_OP_MUL, scaled, q, factor, SZ_NONE, SZ_NONE)->activation = SZ_ACT_RELU_N1_TO_1;
+    build_op(b, SZ_OP_PRELU, bent, scaled, slope, SZ_NONE, SZ_NONE);
+    op = build_op(b, SZ_OP_MAX_POOL_2D, greatest, bent, SZ_NONE, SZ_NONE, SZ_NONE);
+    op->ints[0] = op->ints[1] = 1;
+    op->ints[2] = op->ints[3] = 2;
+    build_op(b, SZ_OP_CONCAT, both, greatest, greatest, SZ_NONE, SZ_NONE)->ints[0] = 3;
+    build_op(b, SZ_OP_GLOBAL_MEAN, mean, both, SZ_NONE, SZ_NONE, SZ_NONE);
+    build_op(b, SZ_OP_DEQUANTIZE, y, mean, SZ_NONE, SZ_NONE, SZ_NONE);
+    build_input(b, x);
+    build_output(b, y);
+    b->header.head.kind = SZ_HEAD_VECTOR;
+    b->header.head.tensors[0] = y;
+}

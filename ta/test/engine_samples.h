@@ -15,4 +15,7 @@ void sample_detector(struct builder *b);
 /* int8 autoencoder of 16 values with reconstruction head. */
 void sample_autoencoder(struct builder *b);
 
+/* float32 and int8: pad, slice, transpose, resize, pooling, mean, mul, prelu, conversions; vector head. */
+void sample_layout(struct builder *b);
+
 #endif

@@ -7,8 +7,27 @@
 
 #include <string.h>
 
+#if defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
 typedef float sz_f32x4 __attribute__((vector_size(16)));
 
+/*
+ * TAs are compiled with -mstrict-align: there the compiler would take an unaligned vector apart byte by byte,
+ * while the intrinsics always are one instruction.
+ */
+#if defined(__ARM_NEON)
+static inline sz_f32x4 sz_load4(const float *p)
+{
+    return vld1q_f32(p);
+}
+
+static inline void sz_store4(float *p, sz_f32x4 v)
+{
+    vst1q_f32(p, v);
+}
+#else
 static inline sz_f32x4 sz_load4(const float *p)
 {
     sz_f32x4 v;
@@ -20,6 +39,7 @@ static inline void sz_store4(float *p, sz_f32x4 v)
 {
     memcpy(p, &v, sizeof(v));
 }
+#endif
 
 static inline sz_f32x4 sz_splat4(float x)
 {
