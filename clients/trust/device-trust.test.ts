@@ -1,0 +1,148 @@
+import { generateKeys, publicOf, Witness } from '../keys/index.js';
+import { MessageDevice } from '../../test/support/message-device.js';
+import { signRoster, type Roster } from '../../protocol/messages/roster.js';
+import { AgreementKey } from '../../protocol/keys.js';
+import { DeviceTrust, type TrustedDevice } from './device-trust.js';
+
+const owner = generateKeys('owner', 'me');
+const device = new MessageDevice();
+device.rosterVersion = 5;
+device.modelSequence = 3;
+
+function roster(version: number, change: Partial<Roster> = {}, signer = owner): Uint8Array {
+  const { publicKey: signingKey } = device.signing;
+  const { publicKey: agreementKey } = device.agreement;
+  return signRoster(
+    {
+      version,
+      issued: 1,
+      members: [],
+      devices: [{ signingKey, agreementKey, securityLevel: 0, name: 'pi' }],
+      zones: [],
+      ...change,
+    },
+    signer.signing,
+  );
+}
+
+function start(witness = Witness.open(undefined, owner.signing.kid)) {
+  const trust = new DeviceTrust(publicOf(owner).signing, witness);
+  const refused: string[] = [];
+  const devices: TrustedDevice[] = [];
+  trust.on('refused', ({ what, error }) => refused.push(`${what} ${error.code}`));
+  trust.on('device', (each) => devices.push(each));
+  return { trust, refused, devices };
+}
+
+test('roster and hello may come in either order', () => {
+  for (const order of ['roster', 'hello']) {
+    const { trust, devices } = start();
+    if (order === 'hello') trust.receiveHello(device.hello());
+    trust.receiveRoster(roster(5));
+    if (order === 'roster') trust.receiveHello(device.hello());
+    expect(devices).toHaveLength(1);
+    expect(trust.device).toMatchObject({ name: 'pi', behind: false });
+  }
+});
+
+test('a roster of another owner, or one that was changed, does not count', () => {
+  const { trust, refused } = start();
+  trust.receiveRoster(roster(9, {}, generateKeys('owner', 'mallory')));
+  const flipped = Uint8Array.from(roster(9));
+  flipped[flipped.length - 70] = (flipped[flipped.length - 70] ?? 0) ^ 1;
+  trust.receiveRoster(flipped);
+  trust.receiveRoster(Uint8Array.of(0xff));
+  expect(trust.roster).toBeUndefined();
+  expect(refused).toHaveLength(3);
+  expect(refused[0]).toBe('roster NOT_OWNER');
+});
+
+test('rosters only go up; two of one version are a conflict; the same again is nothing', () => {
+  const { trust, refused } = start();
+  trust.receiveRoster(roster(5));
+  trust.receiveRoster(roster(5));
+  expect(refused).toEqual([]);
+  trust.receiveRoster(roster(4));
+  trust.receiveRoster(roster(5, { issued: 2 }));
+  expect(refused).toEqual(['roster STALE_ROSTER', 'roster ROSTER_CONFLICT']);
+  trust.receiveRoster(roster(6));
+  expect(trust.roster?.version).toBe(6);
+});
+
+test('an empty message clears nothing', () => {
+  const { trust, refused } = start();
+  trust.receiveRoster(roster(5));
+  trust.receiveHello(device.hello());
+  trust.receiveRoster(new Uint8Array(0));
+  trust.receiveHello(new Uint8Array(0));
+  expect(trust.device?.name).toBe('pi');
+  expect(refused).toEqual([]);
+});
+
+test('a device that the roster does not name, or names with another static key, is not trusted', () => {
+  const { trust, refused } = start();
+  trust.receiveRoster(roster(5));
+  trust.receiveHello(new MessageDevice().hello());
+  trust.receiveHello(device.hello({ agreementKey: AgreementKey.generate().publicKey }));
+  expect(refused).toEqual(['hello UNTRUSTED_DEVICE', 'hello UNTRUSTED_DEVICE']);
+  expect(trust.device).toBeUndefined();
+});
+
+test('a device below the level that the roster asks for is not used', () => {
+  const { trust, refused } = start();
+  const { publicKey: signingKey } = device.signing;
+  const { publicKey: agreementKey } = device.agreement;
+  trust.receiveRoster(roster(5, { devices: [{ signingKey, agreementKey, securityLevel: 2, name: 'pi' }] }));
+  trust.receiveHello(device.hello({ securityLevel: 1 }));
+  expect(refused).toEqual(['hello LEVEL_TOO_LOW']);
+  trust.receiveHello(device.hello({ securityLevel: 2 }));
+  expect(trust.device?.name).toBe('pi');
+});
+
+test('a device whose storage was put back is refused, also after a restart of the client', () => {
+  const witness = Witness.open(undefined, owner.signing.kid);
+  const first = start(witness);
+  first.trust.receiveRoster(roster(5));
+  first.trust.receiveHello(device.hello());
+  const second = start(witness);
+  // The roster is known from the witness, though the broker has none.
+  expect(second.trust.roster?.version).toBe(5);
+  second.trust.receiveHello(device.hello({ rosterVersion: 4 }));
+  second.trust.receiveHello(device.hello({ modelSequence: 2 }));
+  expect(second.refused).toEqual(['hello STATE_ROLLED_BACK', 'hello STATE_ROLLED_BACK']);
+  // A reset device has none of either: that is no older state in force.
+  second.trust.receiveHello(device.hello({ rosterVersion: 0, modelSequence: 0 }));
+  expect(second.trust.device).toMatchObject({ behind: true });
+});
+
+test('a device that has not taken the newest roster is behind until it has', () => {
+  const { trust, devices } = start();
+  trust.receiveRoster(roster(5));
+  trust.receiveHello(device.hello());
+  trust.receiveRoster(roster(6));
+  expect(trust.device?.behind).toBe(true);
+  trust.receiveHello(device.hello({ rosterVersion: 6 }));
+  expect(trust.device?.behind).toBe(false);
+  expect(devices.map(({ behind }) => behind).at(0)).toBe(false);
+});
+
+test('a device that leaves the roster is trusted no more', () => {
+  const { trust, refused } = start();
+  trust.receiveRoster(roster(5));
+  trust.receiveHello(device.hello());
+  trust.receiveRoster(roster(6, { devices: [] }));
+  expect(trust.device).toBeUndefined();
+  expect(refused).toContain('hello UNTRUSTED_DEVICE');
+});
+
+test('the hello of a boot that has ended is refused', () => {
+  const { trust, refused } = start();
+  trust.receiveRoster(roster(5));
+  const before = device.hello();
+  trust.receiveHello(before);
+  device.reboot();
+  trust.receiveHello(device.hello());
+  trust.receiveHello(before);
+  expect(refused).toEqual(['hello STALE_NONCE']);
+  expect(trust.device?.hello.bootNonce).toEqual(device.bootNonce);
+});
