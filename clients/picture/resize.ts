@@ -57,7 +57,7 @@ const spans = (width: number, height: number, shape: FrameShape, fit: Fit): { x:
 
 interface Taps {
   readonly first: number;
-  readonly weights: readonly number[];
+  readonly weights: Float64Array;
 }
 
 /** For every pixel of the frame, the source pixels that it is the weighted mean of; undefined for the border. */
@@ -73,7 +73,10 @@ const tapsOf = ({ start, from, at, to, frame }: Span, size: number): (Taps | und
       Math.max(0, 1 - Math.abs(first + k + 0.5 - centre) / support),
     );
     const total = raw.reduce((sum, weight) => sum + weight, 0);
-    return { first, weights: raw.map((weight) => (total > 0 ? weight / total : 1 / raw.length)) };
+    return {
+      first,
+      weights: Float64Array.from(raw, (weight) => (total > 0 ? weight / total : 1 / raw.length)),
+    };
   });
 };
 
@@ -84,10 +87,13 @@ const filterRows = (source: Picture, span: Span): Float32Array => {
   for (let y = 0, to = 0; y < height; y++) {
     for (const tap of taps) {
       for (let channel = 0; channel < channels; channel++, to++) {
+        if (tap === undefined) continue;
         let sum = 0;
-        tap?.weights.forEach((weight, k) => {
-          sum += weight * (data[(y * width + tap.first + k) * channels + channel] ?? 0);
-        });
+        let from = (y * width + tap.first) * channels + channel;
+        for (const weight of tap.weights) {
+          sum += weight * (data[from] ?? 0);
+          from += channels;
+        }
         out[to] = sum;
       }
     }
@@ -105,14 +111,17 @@ const filterColumns = (
   const taps = tapsOf(span, height);
   const row = width * channels;
   const out = new Uint8Array(taps.length * row);
-  taps.forEach((tap, y) => {
+  for (const [y, tap] of taps.entries()) {
+    if (tap === undefined) continue;
     for (let x = 0; x < row; x++) {
       let sum = 0;
-      tap?.weights.forEach((weight, k) => {
-        sum += weight * (rows[(tap.first + k) * row + x] ?? 0);
-      });
+      let from = tap.first * row + x;
+      for (const weight of tap.weights) {
+        sum += weight * (rows[from] ?? 0);
+        from += row;
+      }
       out[y * row + x] = Math.min(255, Math.max(0, Math.round(sum)));
     }
-  });
+  }
   return out;
 };
