@@ -1,8 +1,11 @@
 import { BUFFER, VERSION } from '../protocol/codes.js';
 import { isSmartZoneError } from '../protocol/errors.js';
+import { kidToHex } from '../protocol/kid.js';
+import { Topics, type ParsedTopic } from '../protocol/topics.js';
 import { BrokerLink, type Incoming } from './broker/link.js';
 import { changedKeys, isLiveKey, type Config } from './config.js';
 import { Gate } from './flow/gate.js';
+import { EvidenceDesk } from './flow/evidence-desk.js';
 import { Hello } from './flow/hello.js';
 import { LabelOffers } from './flow/label-offers.js';
 import { Membership } from './flow/membership.js';
@@ -10,7 +13,6 @@ import { Receipts } from './flow/receipts.js';
 import { SensorOffers } from './flow/sensor-offers.js';
 import { Sequence } from './flow/sequence.js';
 import { TelemetrySender } from './flow/telemetry-sender.js';
-import { Topics, type Inbound } from './flow/topics.js';
 import { HealthServer } from './health.js';
 import { FramePump } from './intake/frame-pump.js';
 import { FrameQueue } from './intake/frame-queue.js';
@@ -58,6 +60,7 @@ export class Agent {
   readonly #labelOffers: LabelOffers;
   readonly #membership: Membership;
   readonly #receipts: Receipts;
+  readonly #evidence: EvidenceDesk;
   readonly #telemetry: TelemetrySender;
   readonly #store: ModelStore;
   readonly #models: ModelLoader;
@@ -79,7 +82,7 @@ export class Agent {
     this.link = BrokerLink.create({
       config: config.broker,
       log: this.log,
-      subscriptions: this.topics.subscriptions,
+      subscriptions: subscriptionsOf(this.topics),
       stateTopic: this.topics.state,
       statePayload: (state, session) => this.#statePayload(state, session),
       receiveMaximum: Math.min(65_535, config.queue.depth + RECEIVE_HEADROOM),
@@ -103,6 +106,7 @@ export class Agent {
       this.log,
     );
     this.#receipts = new Receipts(tee, link, topics, labels, current, this.log);
+    this.#evidence = new EvidenceDesk(tee, link, topics, counters);
     this.#telemetry = new TelemetrySender(tee, link, topics, this.#labelOffers, counters, this.log);
     this.#store = store;
     this.#models = new ModelLoader(tee, store, this.log, (status) => {
@@ -228,9 +232,8 @@ export class Agent {
 
   #receive(message: Incoming): void {
     const { topic, payload, connection } = message;
-    const inbound = this.topics.parse(topic);
-    if (!inbound) return message.acknowledge();
-    if (inbound.kind === 'frame') {
+    const parsed = this.topics.parse(topic);
+    if (parsed?.kind === 'sensorFrame') {
       this.counters.add('frames_received');
       if (message.retain) {
         // A retained frame would come with every subscription, for ever.
@@ -238,7 +241,7 @@ export class Agent {
         return message.acknowledge();
       }
       this.#queue.push({
-        sensor: inbound.kid,
+        sensor: kidToHex(parsed.kid),
         record: payload,
         arrived: performance.now(),
         connection,
@@ -248,21 +251,16 @@ export class Agent {
     }
     // Acknowledged at once: what is retained comes again, an owner's tool asks again.
     message.acknowledge();
-    if (this.#stopped) return;
-    this.#controlled(() => this.#handle(inbound, payload));
+    if (parsed && !this.#stopped) this.#controlled(() => this.#handle(parsed, payload));
   }
 
-  #handle(inbound: Exclude<Inbound, { kind: 'frame' }>, payload: Buffer): Promise<void> {
-    switch (inbound.kind) {
-      case 'roster':
-        return this.#membership.receiveRoster(payload);
-      case 'owner':
-        return this.#membership.receiveStatement(payload);
-      case 'offer':
-        return this.#sensorOffers.receive(inbound.kid, payload);
-      case 'rulesHello':
-        return this.#labelOffers.receive(inbound.kid, payload);
-    }
+  #handle(parsed: ParsedTopic, payload: Buffer): Promise<void> {
+    if (parsed.kind === 'roster') return this.#membership.receiveRoster(payload);
+    if (parsed.kind === 'owner') return this.#membership.receiveStatement(payload);
+    if (parsed.kind === 'sensorOffer') return this.#sensorOffers.receive(kidToHex(parsed.kid), payload);
+    if (parsed.kind === 'rulesHello') return this.#labelOffers.receive(kidToHex(parsed.kid), payload);
+    if (parsed.kind === 'evidenceRequest') return this.#evidence.answer(payload);
+    return Promise.resolve();
   }
 
   /** Runs a task after those before it. Losing the TEE is no failure of the task: what matters is replayed in #setUp(). */
@@ -349,3 +347,13 @@ export class Agent {
     };
   }
 }
+
+/** In this order the broker sends what is retained: who is who, before what they send. */
+const subscriptionsOf = (topics: Topics): string[] => [
+  topics.roster,
+  topics.owner,
+  topics.evidenceRequest,
+  topics.rulesHello('+'),
+  topics.sensorOffer('+'),
+  topics.sensorFrame('+'),
+];

@@ -1,4 +1,4 @@
-import { encodeDeterministic } from '../protocol/cbor.js';
+import { encodeAgentCounters } from '../protocol/messages/telemetry.js';
 
 export type Stage = 'queue' | 'tee' | 'publish';
 
@@ -46,6 +46,6 @@ export class Counters {
       map.set(`${name}_us_max`, Math.round(maxMs * 1000));
       map.set(`${name}_count`, count);
     }
-    return encodeDeterministic(map);
+    return encodeAgentCounters(map);
   }
 }

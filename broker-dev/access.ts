@@ -16,26 +16,36 @@ interface Rights {
 /** Topic filters below the prefix, per role; <name> stands for the party's own name. */
 const RIGHTS: Readonly<Record<Role, Rights>> = {
   sensor: {
-    publish: ['sensor/<name>/offer', 'sensor/<name>/frame'],
-    subscribe: ['state', 'hello', 'roster', 'sensor/<name>/receipt'],
+    publish: ['evidence', 'sensor/<name>/offer', 'sensor/<name>/frame'],
+    subscribe: ['evidence/reply', 'state', 'hello', 'roster', 'sensor/<name>/receipt'],
   },
   rules: {
-    publish: ['rules/<name>/hello'],
-    subscribe: ['state', 'hello', 'roster', 'rules/<name>/offer', 'label/+', 'telemetry', 'model/status'],
+    publish: ['evidence', 'rules/<name>/hello'],
+    subscribe: [
+      'evidence/reply',
+      'state',
+      'hello',
+      'roster',
+      'rules/<name>/offer',
+      'label/+',
+      'telemetry',
+      'model/status',
+    ],
   },
   publisher: {
-    publish: ['model/offer', 'model/segment/+'],
-    subscribe: ['state', 'hello', 'roster', 'model/want', 'model/status'],
+    publish: ['evidence', 'model/offer', 'model/segment/+'],
+    subscribe: ['evidence/reply', 'state', 'hello', 'roster', 'model/want', 'model/status'],
   },
   owner: {
-    publish: ['owner', 'roster'],
-    subscribe: ['state', 'hello', 'roster', 'owner/reply', 'model/status'],
+    publish: ['evidence', 'owner', 'roster'],
+    subscribe: ['evidence/reply', 'state', 'hello', 'roster', 'owner/reply', 'model/status'],
   },
   agent: {
     publish: [
       'state',
       'hello',
       'owner/reply',
+      'evidence/reply',
       'sensor/+/receipt',
       'rules/+/offer',
       'label/+',
@@ -46,6 +56,7 @@ const RIGHTS: Readonly<Record<Role, Rights>> = {
     subscribe: [
       'roster',
       'owner',
+      'evidence',
       'sensor/+/offer',
       'sensor/+/frame',
       'rules/+/hello',

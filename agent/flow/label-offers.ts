@@ -1,11 +1,12 @@
+import type { Topics } from '../../protocol/topics.js';
 import { isSmartZoneError } from '../../protocol/errors.js';
+import { kidFromHex } from '../../protocol/kid.js';
 import type { BrokerLink } from '../broker/link.js';
 import type { Log } from '../log.js';
 import type { TeeClient } from '../tee/client.js';
 import type { Counters } from '../telemetry.js';
 import { KnownMessages, type Known } from './known-messages.js';
 import { Sequence } from './sequence.js';
-import type { Topics } from './topics.js';
 
 /**
  * Label offers for the rules hosts: one per host and epoch, retained. Whoever is about to publish a record of an epoch calls
@@ -73,7 +74,7 @@ export class LabelOffers {
     const rulesHost = known.kid;
     try {
       const { offer, epoch } = await this.tee.rulesHello(known.bytes);
-      this.link.retain(this.topics.labelOffer(rulesHost), Buffer.from(offer));
+      this.link.retain(this.topics.rulesOffer(kidFromHex(rulesHost)), Buffer.from(offer));
       known.accepted = true;
       this.counters.add('label_offers');
       this.log.info('offered labels to a rules host', { rulesHost, epoch });

@@ -1,3 +1,4 @@
+import type { Topics } from '../../protocol/topics.js';
 import { isSmartZoneError } from '../../protocol/errors.js';
 import type { BrokerLink } from '../broker/link.js';
 import type { Log } from '../log.js';
@@ -5,7 +6,6 @@ import type { TeeClient } from '../tee/client.js';
 import type { Hello } from './hello.js';
 import type { LabelOffers } from './label-offers.js';
 import type { SensorOffers } from './sensor-offers.js';
-import type { Topics } from './topics.js';
 
 /** What the owner says: statements (claim, reset) and the roster, and what follows from them. */
 export class Membership {

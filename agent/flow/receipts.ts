@@ -1,10 +1,11 @@
+import type { Topics } from '../../protocol/topics.js';
 import type { BrokerLink } from '../broker/link.js';
 import type { Config } from '../config.js';
-import { channelOf } from '../intake/record-header.js';
+import { kidFromHex } from '../../protocol/kid.js';
+import { parseRecord } from '../../protocol/messages/record.js';
 import type { LabelWindow } from '../intake/label-window.js';
 import type { Log } from '../log.js';
 import type { TeeClient } from '../tee/client.js';
-import type { Topics } from './topics.js';
 
 interface Due {
   readonly channel: Uint8Array;
@@ -32,8 +33,8 @@ export class Receipts {
 
   /** A frame of this sensor has its label, and the broker has that. */
   labelled(record: Uint8Array, sensor: string): void {
-    const channel = channelOf(record);
-    if (!channel) return;
+    // The TA took it: it is a record.
+    const { channel } = parseRecord(record);
     const key = Buffer.from(channel).toString('hex');
     const due = this.#due.get(key) ?? { channel: Uint8Array.from(channel), sensor, frames: 0 };
     due.frames += 1;
@@ -64,7 +65,7 @@ export class Receipts {
       const receipt = await this.tee.receipt(channel);
       // It may name frames that were accepted just now: their labels first.
       await this.labels.settled();
-      this.link.retain(this.topics.receipt(sensor), Buffer.from(receipt));
+      this.link.retain(this.topics.sensorReceipt(kidFromHex(sensor)), Buffer.from(receipt));
     } catch (error) {
       // The channel went with an earlier life of the TA; the sensor makes another one.
       this.log.debug('no receipt', { sensor, reason: (error as Error).message });

@@ -1,9 +1,9 @@
+import type { Topics } from '../../protocol/topics.js';
 import type { BrokerLink } from '../broker/link.js';
 import type { Log } from '../log.js';
 import type { TeeClient } from '../tee/client.js';
 import type { Counters } from '../telemetry.js';
 import type { LabelOffers } from './label-offers.js';
-import type { Topics } from './topics.js';
 
 /** Now and then a sealed telemetry record: the TA adds its own figures and seals, so that only rules hosts read it. */
 export class TelemetrySender {

@@ -1,12 +1,13 @@
 import { BUFFER } from '../../protocol/codes.js';
 import { isSmartZoneError } from '../../protocol/errors.js';
+import { kidFromHex } from '../../protocol/kid.js';
+import type { Topics } from '../../protocol/topics.js';
 import type { BrokerLink } from '../broker/link.js';
 import type { Config } from '../config.js';
 import type { Gate } from '../flow/gate.js';
 import type { LabelOffers } from '../flow/label-offers.js';
 import type { Receipts } from '../flow/receipts.js';
 import type { SensorOffers } from '../flow/sensor-offers.js';
-import type { Topics } from '../flow/topics.js';
 import type { Log } from '../log.js';
 import type { SealedLabel, TeeClient } from '../tee/client.js';
 import type { Counters } from '../telemetry.js';
@@ -94,18 +95,20 @@ export class FramePump {
       log.warn('label offers could not be renewed', { reason: (error as Error).message });
     }
     const { expirySeconds } = this.#parts.config().labels;
-    const published = link.publish(topics.label(label.sensor), Buffer.from(label.record), expirySeconds).then(
-      () => {
-        counters.add('labels_published');
-        counters.stage('publish', performance.now() - sealed);
-        frame.acknowledge();
-        this.#parts.receipts.labelled(frame.record, label.sensor);
-      },
-      (error: Error) => {
-        // When the link stops the frame stays with the broker and is worked on after the next start.
-        if (!this.#stopping) this.#lose(frame, 'refused_by_broker', error.message);
-      },
-    );
+    const published = link
+      .publish(topics.label(kidFromHex(label.sensor)), Buffer.from(label.record), expirySeconds)
+      .then(
+        () => {
+          counters.add('labels_published');
+          counters.stage('publish', performance.now() - sealed);
+          frame.acknowledge();
+          this.#parts.receipts.labelled(frame.record, label.sensor);
+        },
+        (error: Error) => {
+          // When the link stops the frame stays with the broker and is worked on after the next start.
+          if (!this.#stopping) this.#lose(frame, 'refused_by_broker', error.message);
+        },
+      );
     labels.add(published);
   }
 

@@ -1,6 +1,6 @@
-import { decodeStrict } from '../../protocol/cbor.js';
-import { parseSign1 } from '../../protocol/cose/sign1.js';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
+import { verifyHello } from '../../protocol/messages/hello.js';
+import { encodeModelBegin } from '../../protocol/messages/model-begin.js';
 import type { Log } from '../log.js';
 import type { TeeClient } from '../tee/client.js';
 import type { ModelStore, StoredPackage } from './model-store.js';
@@ -46,7 +46,7 @@ export class ModelLoader {
       return;
     }
     const { sequence, fingerprint } = current;
-    if (modelActive && sequence === activeSequence(await this.tee.hello())) {
+    if (modelActive && sequence === verifyHello(await this.tee.hello()).modelSequence) {
       if (this.#status.state === 'none') this.#say({ state: 'active', sequence });
       return;
     }
@@ -89,11 +89,11 @@ export class ModelLoader {
   /** As the committed model first: after a power cut between the TA's commit and ours it is. */
   async #begin({ envelope }: StoredPackage): Promise<number | undefined> {
     try {
-      return await this.tee.modelBegin(beginRequest(envelope));
+      return await this.tee.modelBegin(encodeModelBegin(envelope, null));
     } catch (error) {
       const offer = await this.store.offer();
       if (!isSmartZoneError(error, 'MODEL_UNKNOWN') || !offer) throw error;
-      return await this.tee.modelBegin(beginRequest(envelope, offer));
+      return await this.tee.modelBegin(encodeModelBegin(envelope, offer));
     }
   }
 
@@ -118,15 +118,3 @@ export class ModelLoader {
     this.report(status);
   }
 }
-
-/** CBOR [suit-envelope, model-offer / null]: both are CBOR already. */
-const beginRequest = (envelope: Uint8Array, offer?: Uint8Array): Uint8Array =>
-  Buffer.concat([Uint8Array.of(0x82), envelope, offer ?? Uint8Array.of(0xf6)]);
-
-/** Hello, key 7 (smart-zone.cddl). The signature is not checked: it comes straight from the TA, and nothing is trusted with it. */
-const activeSequence = (hello: Uint8Array): number | undefined => {
-  const { payload: bytes } = parseSign1(hello);
-  const payload = bytes && decodeStrict(bytes);
-  const sequence = payload instanceof Map ? (payload as ReadonlyMap<unknown, unknown>).get(7) : undefined;
-  return typeof sequence === 'number' ? sequence : undefined;
-};

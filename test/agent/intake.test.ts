@@ -2,10 +2,8 @@ import { Backoff } from '../../agent/backoff.js';
 import { OrderedAcks } from '../../agent/broker/ordered-acks.js';
 import { FrameQueue, type QueuedFrame } from '../../agent/intake/frame-queue.js';
 import { LabelWindow } from '../../agent/intake/label-window.js';
-import { channelOf } from '../../agent/intake/record-header.js';
 import { KnownMessages } from '../../agent/flow/known-messages.js';
 import { Gate } from '../../agent/flow/gate.js';
-import { encodeDeterministic, Tag } from '../../protocol/cbor.js';
 
 const frames = (count: number, acknowledged: string[], connection = 1): QueuedFrame[] =>
   Array.from({ length: count }, (_, i) => ({
@@ -117,25 +115,6 @@ test('Gate lets pass when open and says when it has ended', async () => {
   const second = gate.pass();
   gate.end();
   expect(await second).toBe(false);
-});
-
-describe('channelOf', () => {
-  const channel = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-  const header = encodeDeterministic(
-    new Map<number, number | Uint8Array>([
-      [1, 1],
-      [4, channel],
-      [6, Uint8Array.of(7)],
-    ]),
-  );
-  const record = encodeDeterministic(new Tag(16, [header, new Map(), new Uint8Array(40)]));
-
-  test('finds the channel of a record', () => expect(channelOf(record)).toEqual(channel));
-  test('gives nothing for what is no record', () => {
-    expect(channelOf(Buffer.from('no record'))).toBeUndefined();
-    expect(channelOf(record.subarray(0, 20))).toBeUndefined();
-    expect(channelOf(encodeDeterministic([1, 2]))).toBeUndefined();
-  });
 });
 
 test('strangers displace each other, never a sender that the TA has accepted', () => {
