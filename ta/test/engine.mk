@@ -42,3 +42,27 @@ $(OUT)/tinylibm_asan: tinylibm_exhaustive.c $(filter $(OUT)/asan/tinylibm/%,$(EN
 
 PROGRAMS += $(OUT)/tinylibm_exhaustive
 TESTS += $(OUT)/tinylibm_asan
+
+# Nothing may be needed from outside but these three; what a TA links is this and no more.
+ENGINE_NEEDS := memcmp memcpy memset
+$(OUT)/engine_freestanding: $(ENGINE_FAST)
+	@$(LD) -r $^ -o $@.o
+	@needs=$$(nm -u $@.o | awk '{print $$2}' | grep -v -x -e _GLOBAL_OFFSET_TABLE_ $(addprefix -e ,$(ENGINE_NEEDS)) || true); \
+	if [ -n "$$needs" ]; then echo "S-Tinylib needs $$needs" >&2; exit 1; fi
+	@printf '#!/bin/sh\necho "freestanding: ok"\n' >$@ && chmod +x $@
+
+TESTS += $(OUT)/engine_freestanding
+
+# The same kernels for aarch64 under qemu, where compiler and emulator are installed: `make aarch64`.
+AARCH64_CC ?= aarch64-linux-gnu-gcc
+AARCH64_FLAGS := $(CFLAGS_COMMON) -O3 -mstrict-align -D_POSIX_C_SOURCE=200809L -static
+$(OUT)/engine_random_aarch64: engine_random_test.c engine_builder.c engine_naive.c $(ENGINE_SOURCES) $(ENGINE_HEADERS) | $(OUT)
+	$(AARCH64_CC) $(AARCH64_FLAGS) $(filter %.c,$^) -lm -o $@
+
+$(OUT)/engine_run_aarch64: engine_run.c $(ENGINE_SOURCES) $(ENGINE_HEADERS) | $(OUT)
+	$(AARCH64_CC) $(AARCH64_FLAGS) $(filter %.c,$^) -lm -o $@
+
+aarch64: $(OUT)/engine_random_aarch64 $(OUT)/engine_run_aarch64
+	qemu-aarch64 $(OUT)/engine_random_aarch64
+
+.PHONY: aarch64

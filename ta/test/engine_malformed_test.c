@@ -177,7 +177,10 @@ static void classifier_status(void)
     REFUSED(b.ops[0].scratch = 0, SZ_ENGINE_RESERVED, 0, SZ_NONE);
     REFUSED(b.ops[6].activation = SZ_ACT_RELU, SZ_ENGINE_PARAMETER, 6, SZ_NONE);
     REFUSED(b.ops[6].floats[0] = 0.0f / 0.0f, SZ_ENGINE_PARAMETER, 6, SZ_NONE);
-    REFUSED(b.tensors[11].dims[0] = 3; b.tensors[11].dims[1] = 1, SZ_ENGINE_SHAPE, 1, SZ_NONE);
+    /* Three depthwise kernels of 1x3; a fully connected layer that 32 values do not fill. */
+    REFUSED(b.tensors[11].dims[0] = 3; b.tensors[11].dims[1] = 1;
+            b.ops[1].ints[4] = b.ops[1].ints[6] = 0, SZ_ENGINE_SHAPE, 1, SZ_NONE);
+    REFUSED(b.tensors[14].dims[1] = 20; b.tensors[14].bytes = 100, SZ_ENGINE_SHAPE, 5, SZ_NONE);
     /* A convolution in place; an addition that overlaps its input by half. */
     REFUSED(b.tensors[1].offset = 0, SZ_ENGINE_OVERLAP, 0, 0);
     REFUSED(b.tensors[3].offset = 256, SZ_ENGINE_OVERLAP, 2, 1);
@@ -205,6 +208,8 @@ static void detector_status(void)
     REFUSED((void)0, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
     /* One box less; one score less; anchors of five values; scores as boxes. */
     REFUSED(b.tensors[6].dims[1] = 4; b.tensors[6].dims[2] = 12, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.tensors[4].dims[1] = 4; b.tensors[4].dims[2] = 2; b.tensors[4].offset = 512;
+            b.ops[3].ints[0] = 2; b.header.arena_size = 544, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
     REFUSED(b.tensors[anchors].dims[0] = 4; b.tensors[anchors].dims[1] = 8, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
     REFUSED(b.tensors[anchors].dims[0] = 7; b.tensors[anchors].bytes -= 16, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
     REFUSED(b.header.head.tensors[0] = 4, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
@@ -244,8 +249,40 @@ static void layout_status(void)
     REFUSED(b.ops[8].ints[8] = 1, SZ_ENGINE_RESERVED, 8, SZ_NONE);
     REFUSED(b.ops[9].ints[0] = 4, SZ_ENGINE_PARAMETER, 9, SZ_NONE);
     REFUSED(b.ops[9].ints[0] = 2, SZ_ENGINE_SHAPE, 9, SZ_NONE);
+    REFUSED(b.ops[9].input_count = 1; b.ops[9].inputs[1] = SZ_NONE, SZ_ENGINE_SHAPE, 9, SZ_NONE);
     REFUSED(b.tensors[11].dims[1] = 1; b.tensors[11].bytes = 1, SZ_ENGINE_SHAPE, 10, SZ_NONE);
     REFUSED(b.header.head.max_results = 1, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    build_free(&b);
+}
+
+/* A square turned into itself, from the arena. */
+static void sample_square(struct builder *b)
+{
+    build_start(b);
+    uint16_t x = build_arena(b, SZ_F32, SHAPE(2, 2), 0, 0);
+    uint16_t y = build_arena(b, SZ_F32, SHAPE(2, 2), 0, 0);
+    (void)build_weight(b, SZ_F32, SHAPE(2, 2), 0, 0, NULL);
+    struct sz_op_record *op = build_op(b, SZ_OP_TRANSPOSE, y, x, SZ_NONE, SZ_NONE, SZ_NONE);
+    op->ints[0] = 1;
+    op->ints[2] = 2;
+    op->ints[3] = 3;
+    build_input(b, x);
+    build_output(b, y);
+}
+
+static void square_status(void)
+{
+    struct builder b;
+    sample again = sample_square;
+    again(&b);
+    REFUSED((void)0, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
+    /* One dimension twice; a constant as input or as output; constants as the graph's input. */
+    REFUSED(b.ops[0].ints[1] = 1, SZ_ENGINE_PARAMETER, 0, SZ_NONE);
+    REFUSED(b.ops[0].inputs[0] = 2, SZ_ENGINE_OPERATOR, 0, SZ_NONE);
+    REFUSED(b.ops[0].outputs[0] = 2, SZ_ENGINE_OPERATOR, 0, SZ_NONE);
+    REFUSED(b.header.input = 2, SZ_ENGINE_HEAD, SZ_NONE, 2);
+    REFUSED(b.header.outputs[0] = 2, SZ_ENGINE_HEAD, SZ_NONE, 2);
+    REFUSED(b.header.outputs[1] = 0, SZ_ENGINE_RESERVED, SZ_NONE, SZ_NONE);
     build_free(&b);
 }
 
@@ -255,6 +292,7 @@ int main(void)
     classifier_status();
     detector_status();
     layout_status();
+    square_status();
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
         struct builder b;
         size_t length;

@@ -23,9 +23,10 @@ static void quantised(struct builder *b, uint8_t code, uint16_t y, uint16_t x, s
                       uint32_t outputs)
 {
     int32_t zeros[64] = {0};
-    const uint16_t in[4] = {x, build_weight(b, SZ_I8, w, 0.01f, 0, NULL),
-                            build_weight(b, SZ_I32, SHAPE(outputs), 0, 0, zeros),
-                            floats(b, SHAPE(outputs), 0.001f, 0.01f)};
+    uint16_t in[4] = {x};
+    in[1] = build_weight(b, SZ_I8, w, 0.01f, 0, NULL);
+    in[2] = build_weight(b, SZ_I32, SHAPE(outputs), 0, 0, zeros);
+    in[3] = floats(b, SHAPE(outputs), 0.001f, 0.01f);
     struct sz_op_record *op = build_op_n(b, code, y, in, 4);
     if (code != SZ_OP_FULLY_CONNECTED)
         set_ints(op, 1, w.d[1] == 3 ? 1 : 0, 1);
@@ -61,7 +62,9 @@ void sample_classifier(struct builder *b)
 
 static void real(struct builder *b, uint16_t y, uint16_t x, struct shape w)
 {
-    const uint16_t in[3] = {x, floats(b, w, -1, 1), floats(b, SHAPE(w.d[3]), -1, 1)};
+    uint16_t in[3] = {x};
+    in[1] = floats(b, w, -1, 1);
+    in[2] = floats(b, SHAPE(w.d[3]), -1, 1);
     set_ints(build_op_n(b, SZ_OP_CONV_2D, y, in, 3), 1, 0, 1);
 }
 
