@@ -31,7 +31,16 @@ const recorded: GoldenRunner = {
 const seal = (network: Network, options: Partial<PackOptions> = {}) =>
   pack(network, { name: 'test', golden: recorded, ...options });
 
-const failing = (code: string): Error => expect.objectContaining({ code });
+/** The code of the error that it must end in. */
+const codeOf = (action: () => unknown): string => {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof SmartZoneError) return error.code;
+    throw error;
+  }
+  return 'no error';
+};
 const publisher = SigningKey.fromSeed(new Uint8Array(32).fill(1));
 
 const classifier = (classes: number, softmax: boolean, type: number = Type.FLOAT32): Network => {
@@ -65,14 +74,14 @@ describe('a package', () => {
   test('does not open with another key, nor with segments exchanged', async () => {
     const model = await seal(faces);
     const read = readPackage(signPackage(model, publisher, 1).bytes);
-    expect(() => openPackage(read, new Uint8Array(16))).toThrow(failing('MODEL_DIGEST'));
+    expect(codeOf(() => openPackage(read, new Uint8Array(16)))).toBe('MODEL_DIGEST');
     const [header, first, second, ...rest] = read.segments;
     if (!header || !first || !second) throw new Error('too few segments');
     const swapped = { ...read, segments: [header, second, first, ...rest] };
-    expect(() => openPackage(swapped, model.contentKey)).toThrow(failing('MODEL_DIGEST'));
+    expect(codeOf(() => openPackage(swapped, model.contentKey))).toBe('MODEL_DIGEST');
     const other = SigningKey.fromSeed(new Uint8Array(32).fill(2));
     const { bytes } = signPackage(model, publisher, 1);
-    expect(() => readPackage(bytes, other.publicKey)).toThrow(failing('BAD_SIGNATURE'));
+    expect(codeOf(() => readPackage(bytes, other.publicKey))).toBe('BAD_SIGNATURE');
   });
 
   test('shows no weight in the clear', async () => {
