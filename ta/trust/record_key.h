@@ -2,6 +2,7 @@
 #ifndef SZ_RECORD_KEY_H
 #define SZ_RECORD_KEY_H
 
+#include "trust/cbor_write.h"
 #include "trust/cose_record.h"
 
 enum sz_purpose { SZ_PURPOSE_FRAME = 1, SZ_PURPOSE_LABEL = 2, SZ_PURPOSE_TELEMETRY = 3 };

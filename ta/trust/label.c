@@ -1,0 +1,70 @@
+#include "trust/label.h"
+#include "trust/boot.h"
+#include "trust/call.h"
+#include "trust/epoch.h"
+#include "trust/padding.h"
+#include "trust/signed.h"
+#include "trust/state.h"
+
+enum {
+    FIXED_MAX = 192, /* everything in a label but its results */
+    GRANULE = 64,
+};
+
+static uint8_t payload[SZ_REPLY_MAX], plaintext[SZ_REPLY_MAX];
+
+/* One size for all labels of a model, whatever was seen. */
+static size_t plaintext_size(void)
+{
+    const size_t most = FIXED_MAX + sz_model_results_bound() + SZ_SIGN1_OVERHEAD + 1;
+    return (most + GRANULE - 1) / GRANULE * GRANULE;
+}
+
+static size_t write_payload(const struct sz_channel *channel, const struct sz_frame_facts *frame)
+{
+    struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
+    sz_cbor_put_map(&w, 10);
+    sz_cbor_put_uint(&w, 1);
+    sz_cbor_put_bstr(&w, channel->id, SZ_CHANNEL_ID_SIZE);
+    sz_cbor_put_uint(&w, 2);
+    sz_cbor_put_uint(&w, frame->number);
+    sz_cbor_put_uint(&w, 3);
+    sz_cbor_put_bstr(&w, frame->tag, sizeof frame->tag);
+    sz_cbor_put_uint(&w, 4);
+    sz_cbor_put_bstr(&w, frame->id, sizeof frame->id);
+    sz_cbor_put_uint(&w, 5);
+    sz_cbor_put_uint(&w, frame->time);
+    sz_cbor_put_uint(&w, 6);
+    sz_cbor_put_bstr(&w, channel->sensor, SZ_KID_SIZE);
+    sz_cbor_put_uint(&w, 7);
+    sz_cbor_put_bstr(&w, sz_state()->signing.kid, SZ_KID_SIZE);
+    sz_cbor_put_uint(&w, 8);
+    sz_cbor_put_bstr(&w, sz_boot()->nonce, SZ_NONCE16_SIZE);
+    sz_cbor_put_uint(&w, 9);
+    sz_cbor_put_bstr(&w, sz_model_digest(), SZ_SHA256_SIZE);
+    sz_cbor_put_uint(&w, 10);
+    sz_model_write_results(&w);
+    return sz_cbor_written(&w);
+}
+
+enum sz_code sz_label_seal(const struct sz_channel *channel, const struct sz_frame_facts *frame, uint8_t *out,
+                           size_t capacity, size_t *length)
+{
+    const size_t size = plaintext_size(), written = write_payload(channel, frame);
+    size_t signed_length = 0;
+    enum sz_code code = written == 0 || size > sizeof plaintext ? SZ_BUFFER_TOO_SMALL : SZ_OK;
+    if (code == SZ_OK) {
+        code =
+            sz_signed_write(SZ_BYTES(payload, written), "label", plaintext, sizeof plaintext, &signed_length);
+    }
+    if (code == SZ_OK && !sz_pad(plaintext, signed_length, size)) {
+        code = SZ_BUFFER_TOO_SMALL;
+    }
+    if (code == SZ_OK) {
+        code = sz_epoch_seal(SZ_PURPOSE_LABEL, channel->sensor, SZ_BYTES(plaintext, size), out, capacity,
+                             length);
+    }
+    sz_wipe(payload, sizeof payload);
+    sz_wipe(plaintext, sizeof plaintext);
+    return code;
+}

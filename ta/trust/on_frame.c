@@ -1,0 +1,184 @@
+/* FRAME: a record in, a label out, in one invoke and without a storage call. RECEIPT: how far a channel got.
+ */
+#include "trust/boot.h"
+#include "trust/call.h"
+#include "trust/cbor_read.h"
+#include "trust/epoch.h"
+#include "trust/label.h"
+#include "trust/roster.h"
+#include "trust/signed.h"
+#include "trust/state.h"
+#include "trust/statistics.h"
+
+#include <string.h>
+#include <tee_internal_api.h>
+
+/* The header from a copy of the record's first bytes: shared memory may change at any time. */
+static enum sz_code read_header(const struct sz_call *call, struct sz_record_header *header)
+{
+    uint8_t prefix[SZ_RECORD_PREFIX];
+    const size_t length = call->shared_length < sizeof prefix ? call->shared_length : sizeof prefix;
+    TEE_MemMove(prefix, (const void *)(uintptr_t)call->shared, length);
+    return sz_record_read(SZ_BYTES(prefix, length), call->shared_length, header);
+}
+
+/* Decrypts into the model's frame buffer, which the caller wipes. */
+static enum sz_code open_record(const struct sz_call *call, const struct sz_channel *channel,
+                                const struct sz_record_header *header, struct sz_bytes *plaintext,
+                                uint8_t digest[SZ_SHA256_SIZE], uint8_t tag[SZ_TAG_SIZE])
+{
+    uint8_t aad[SZ_RECORD_EXTERNAL_AAD];
+    size_t capacity = 0, length = 0;
+    uint8_t *const buffer = sz_model_frame_buffer(&capacity);
+    const enum sz_code code = sz_record_open(
+        header, channel->key,
+        sz_record_external_aad(SZ_PURPOSE_FRAME, sz_state()->signing.kid, channel->sensor, aad), call->shared,
+        buffer, capacity, &length, digest, tag);
+    *plaintext = SZ_BYTES(buffer, length);
+    return code;
+}
+
+/* CDDL frame. *data: the tensor's bytes. */
+static enum sz_code read_frame(struct sz_bytes plaintext, const struct sz_channel *channel,
+                               struct sz_frame_facts *facts, struct sz_bytes *data)
+{
+    struct sz_cbor_reader r = sz_cbor_reader(plaintext);
+    struct sz_input_shape shape = {0};
+    const uint8_t *id;
+    if (sz_cbor_check(plaintext) != SZ_OK) {
+        return SZ_BAD_FRAME;
+    }
+    sz_cbor_map_of(&r, 5);
+    sz_cbor_key(&r, 1);
+    id = sz_cbor_bstr_of(&r, sizeof facts->id);
+    sz_cbor_key(&r, 2);
+    facts->time = sz_cbor_uint(&r);
+    sz_cbor_key(&r, 3);
+    shape.format = (uint32_t)sz_cbor_uint(&r);
+    sz_cbor_key(&r, 4);
+    shape.rank = (uint32_t)sz_cbor_array(&r);
+    for (uint32_t i = 0; i < shape.rank && i < SZ_MODEL_MAX_RANK; i++) {
+        const uint64_t dim = sz_cbor_uint(&r);
+        shape.dims[i] = dim > SZ_BUFFER_IN ? 0 : (uint32_t)dim;
+    }
+    sz_cbor_key(&r, 5);
+    *data = sz_cbor_bstr(&r);
+    if (sz_cbor_done(&r) != SZ_OK || !sz_input_shape_equal(&shape, &channel->shape)) {
+        return SZ_BAD_FRAME;
+    }
+    memcpy(facts->id, id, sizeof facts->id);
+    return SZ_OK;
+}
+
+/* The byte-identical frame again gets the identical label; anything else at or below the last number is a
+ * replay. */
+static enum sz_code repeat(struct sz_call *call, const struct sz_channel *channel,
+                           const struct sz_record_header *header)
+{
+    const struct sz_sent_label *const sent = sz_channel_label(channel, header->number);
+    uint8_t digest[SZ_SHA256_SIZE];
+    struct sz_bytes plaintext;
+    if (sent == NULL) {
+        return SZ_STALE_NUMBER;
+    }
+    if (open_record(call, channel, header, &plaintext, digest, NULL) != SZ_OK ||
+        !sz_equal(digest, sent->frame_digest, sizeof digest)) {
+        return SZ_STALE_NUMBER;
+    }
+    if (sent->length > call->reply_capacity) {
+        return SZ_BUFFER_TOO_SMALL;
+    }
+    memcpy(call->reply, sent->record, sent->length);
+    call->reply_length = sent->length;
+    sz_count(SZ_COUNT_REPEATS);
+    return SZ_OK;
+}
+
+static enum sz_code answer(struct sz_call *call, struct sz_channel *channel,
+                           const struct sz_record_header *header)
+{
+    struct sz_frame_facts facts = {.number = header->number};
+    uint8_t digest[SZ_SHA256_SIZE];
+    struct sz_bytes plaintext, data;
+    uint64_t time = sz_uptime_ms();
+    enum sz_code code = open_record(call, channel, header, &plaintext, digest, facts.tag);
+    time = sz_stage_done(SZ_STAGE_OPEN, time);
+    if (code != SZ_OK) {
+        return code;
+    }
+    sz_channel_advance(channel, header->number); /* authentic: its number is used up, whatever follows */
+    sz_count(SZ_COUNT_FRAMES);
+    code = read_frame(plaintext, channel, &facts, &data);
+    if (code == SZ_OK) {
+        code = sz_model_infer(data.at, data.length);
+        time = sz_stage_done(SZ_STAGE_INFER, time);
+    }
+    if (code == SZ_OK) {
+        code = sz_label_seal(channel, &facts, call->reply, call->reply_capacity, &call->reply_length);
+        (void)sz_stage_done(SZ_STAGE_SEAL, time);
+    }
+    if (code == SZ_OK) {
+        sz_channel_keep_label(channel, header->number, digest, SZ_BYTES(call->reply, call->reply_length));
+        sz_count(SZ_COUNT_LABELS);
+    }
+    return code;
+}
+
+enum sz_code sz_on_frame(struct sz_call *call)
+{
+    struct sz_record_header header;
+    const struct sz_member *member;
+    struct sz_channel *channel;
+    enum sz_code code = read_header(call, &header);
+    if (code != SZ_OK) {
+        return code;
+    }
+    channel = sz_channel_find(header.channel);
+    if (channel == NULL) {
+        return SZ_NO_CHANNEL;
+    }
+    sz_call_return_kid(call, channel->sensor);
+    code = sz_roster_authorise(channel->sensor, SZ_ROLE_SENSOR, &member);
+    if (code != SZ_OK) {
+        return code;
+    }
+    if (!sz_model_active()) {
+        return SZ_NO_MODEL;
+    }
+    if (header.number <= channel->last) {
+        code = repeat(call, channel, &header);
+    } else if (!sz_input_shape_equal(&channel->shape, sz_model_input())) {
+        code = SZ_BAD_FRAME;
+    } else {
+        code = answer(call, channel, &header);
+    }
+    sz_model_wipe_inference();
+    call->b = (uint32_t)sz_epoch_now()->number;
+    return code;
+}
+
+enum sz_code sz_on_receipt(struct sz_call *call)
+{
+    uint8_t payload[96];
+    struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
+    const struct sz_channel *channel;
+    if (call->message.length != SZ_CHANNEL_ID_SIZE) {
+        return SZ_BAD_REQUEST;
+    }
+    channel = sz_channel_find(call->message.at);
+    if (channel == NULL) {
+        return SZ_NO_CHANNEL;
+    }
+    sz_call_return_kid(call, channel->sensor);
+    sz_cbor_put_map(&w, 4);
+    sz_cbor_put_uint(&w, 1);
+    sz_cbor_put_bstr(&w, sz_state()->signing.kid, SZ_KID_SIZE);
+    sz_cbor_put_uint(&w, 2);
+    sz_cbor_put_bstr(&w, channel->id, SZ_CHANNEL_ID_SIZE);
+    sz_cbor_put_uint(&w, 3);
+    sz_cbor_put_uint(&w, channel->last);
+    sz_cbor_put_uint(&w, 4);
+    sz_cbor_put_bstr(&w, sz_boot()->nonce, SZ_NONCE16_SIZE);
+    return sz_signed_write(SZ_BYTES(payload, sz_cbor_written(&w)), "receipt", call->reply,
+                           call->reply_capacity, &call->reply_length);
+}

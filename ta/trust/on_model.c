@@ -1,0 +1,174 @@
+/* MODEL_BEGIN, MODEL_SEGMENT: installing a signed model, and loading the committed one after a restart. */
+#include "trust/boot.h"
+#include "trust/call.h"
+#include "trust/cbor_read.h"
+#include "trust/cose_encrypt.h"
+#include "trust/roster.h"
+#include "trust/signed.h"
+#include "trust/state.h"
+
+#include <string.h>
+
+static const uint64_t SEQUENCE_STEP = 1 << 16;
+
+/* CDDL model-offer, without its encrypted part. */
+struct model_offer {
+    uint8_t digest[SZ_SHA256_SIZE];
+    struct sz_bytes encrypted;
+    uint64_t roster, model;
+};
+
+static enum sz_code read_offer(struct sz_bytes payload, struct model_offer *out)
+{
+    struct sz_cbor_reader r = sz_cbor_reader(payload);
+    const enum sz_code code = sz_cbor_check(payload);
+    const uint8_t *digest;
+    if (code != SZ_OK) {
+        return code;
+    }
+    sz_cbor_map_of(&r, 4);
+    sz_cbor_key(&r, 1);
+    digest = sz_cbor_bstr_of(&r, SZ_SHA256_SIZE);
+    sz_cbor_key(&r, 2);
+    out->encrypted = sz_cbor_bstr(&r);
+    sz_cbor_key(&r, 3);
+    out->roster = sz_cbor_uint(&r);
+    sz_cbor_key(&r, 4);
+    out->model = sz_cbor_uint(&r);
+    if (sz_cbor_done(&r) == SZ_OK) {
+        memcpy(out->digest, digest, SZ_SHA256_SIZE);
+    }
+    return sz_cbor_error(&r);
+}
+
+/* The content key that this publisher wrapped to this device for this manifest. */
+static enum sz_code open_offer(struct sz_bytes message, const struct sz_member *publisher,
+                               const struct sz_manifest *manifest, uint8_t key[SZ_AES_KEY_SIZE])
+{
+    uint8_t aad[64], context[128];
+    struct sz_sign1 sign1;
+    struct model_offer offer;
+    size_t length = 0;
+    enum sz_code code = sz_sign1_read(message, &sign1);
+    if (code == SZ_OK && memcmp(sign1.kid, publisher->kid, SZ_KID_SIZE) != 0) {
+        code = SZ_UNKNOWN_SENDER;
+    }
+    if (code == SZ_OK) {
+        code = sz_signed_verify(&sign1, publisher->signing, "model-offer");
+    }
+    if (code == SZ_OK) {
+        code = read_offer(sign1.payload, &offer);
+    }
+    if (code != SZ_OK) {
+        return code;
+    }
+    if (memcmp(offer.digest, manifest->digest, SZ_SHA256_SIZE) != 0) {
+        return SZ_MODEL_DIGEST;
+    }
+    if (offer.roster > sz_roster_version() || offer.model > sz_state()->model_floor) {
+        return SZ_STATE_ROLLED_BACK;
+    }
+    code = sz_encrypt_open(offer.encrypted, &sz_state()->agreement,
+                           sz_hpke_context("model-offer", publisher->kid, sz_state()->signing.kid,
+                                           SZ_BYTES(manifest->digest, SZ_SHA256_SIZE), context),
+                           sz_purpose_aad("model-offer", aad), key, SZ_AES_KEY_SIZE, &length);
+    if (code == SZ_STALE_NONCE) {
+        return SZ_WRONG_DEVICE; /* sealed to another static key */
+    }
+    return code == SZ_OK && length != SZ_AES_KEY_SIZE ? SZ_MALFORMED : code;
+}
+
+static enum sz_code check_sequence(uint64_t sequence)
+{
+    const uint64_t floor = sz_state()->model_floor;
+    return sequence > floor && sequence - floor <= SEQUENCE_STEP ? SZ_OK : SZ_MODEL_SEQUENCE;
+}
+
+static enum sz_code begin_install(struct sz_bytes envelope, struct sz_bytes offer,
+                                  const struct sz_manifest *manifest)
+{
+    uint8_t key[SZ_AES_KEY_SIZE] = {0};
+    const struct sz_member *publisher;
+    enum sz_code code = sz_roster_authorise(manifest->signer, SZ_ROLE_PUBLISHER, &publisher);
+    if (code == SZ_OK) {
+        code = sz_manifest_verify(envelope.at, envelope.length, publisher->signing);
+    }
+    if (code == SZ_OK) {
+        code = check_sequence(manifest->sequence);
+    }
+    if (code == SZ_OK) {
+        code = open_offer(offer, publisher, manifest, key);
+    }
+    if (code == SZ_OK) {
+        code = sz_model_load_begin(manifest, key, true);
+    }
+    sz_wipe(key, sizeof key);
+    return code;
+}
+
+/* The manifest was verified before it was committed: its digest is all that is needed. */
+static enum sz_code begin_load(const struct sz_manifest *manifest)
+{
+    const struct sz_model_commitment *const committed = &sz_state()->model;
+    if (committed->sequence == 0 ||
+        !sz_equal(committed->manifest_digest, manifest->digest, sizeof committed->manifest_digest)) {
+        return SZ_MODEL_UNKNOWN;
+    }
+    return sz_model_load_begin(manifest, committed->content_key, false);
+}
+
+enum sz_code sz_on_model_begin(struct sz_call *call)
+{
+    struct sz_cbor_reader r = sz_cbor_reader(call->message);
+    struct sz_bytes envelope, offer = {NULL, 0};
+    struct sz_manifest manifest;
+    enum sz_code code = sz_cbor_check(call->message);
+    bool install;
+    if (code != SZ_OK) {
+        return code;
+    }
+    sz_cbor_array_of(&r, 2);
+    envelope = sz_cbor_bstr(&r);
+    install = !sz_cbor_null_or_not(&r);
+    if (install) {
+        offer = sz_cbor_bstr(&r);
+    }
+    code = sz_cbor_done(&r);
+    if (code == SZ_OK) {
+        code = sz_manifest_read(envelope.at, envelope.length, &manifest);
+    }
+    if (code == SZ_OK) {
+        code = install ? begin_install(envelope, offer, &manifest) : begin_load(&manifest);
+    }
+    call->b = 0; /* the header comes first */
+    return code;
+}
+
+/* Commits, then activates: a power cut in between leaves the new model committed and loaded at the next
+ * start. */
+static enum sz_code commit(void)
+{
+    struct sz_state next = *sz_state();
+    enum sz_code code;
+    sz_model_loaded_commitment(&next.model);
+    next.model_floor = next.model.sequence;
+    code = sz_state_commit(&next);
+    sz_wipe(&next, sizeof next);
+    return code;
+}
+
+enum sz_code sz_on_model_segment(struct sz_call *call)
+{
+    bool loaded = false;
+    enum sz_code code = sz_model_load_segment(call->a, call->shared, call->shared_length, &call->b, &loaded);
+    if (code == SZ_OK && loaded && sz_model_loaded_is_install()) {
+        code = commit();
+        if (code != SZ_OK) {
+            sz_model_load_abort();
+        }
+    }
+    if (code == SZ_OK && loaded) {
+        sz_model_activate();
+    }
+    return code;
+}
