@@ -20,7 +20,8 @@ $(TRUST_TEE): FORCE
 	@$(MAKE) --no-print-directory -s -C $(ROOT)/ta/soft SANITIZE=1 $@
 
 TRUST_VECTORS := $(patsubst %.c,$(OUT)/asan/%.o,$(wildcard trust_vectors*.c))
-$(OUT)/trust_vectors: $(TRUST_VECTORS) $(OUT)/asan/trust_test.o $(TRUST_ASAN) $(TRUST_TEE)
+TRUST_SHARED := $(OUT)/asan/trust_test.o $(OUT)/asan/trust_cbor_rewrite.o $(TRUST_ASAN) $(TRUST_TEE)
+$(OUT)/trust_vectors: $(TRUST_VECTORS) $(TRUST_SHARED)
 	$(CC) $(CFLAGS_ASAN) $^ -lcrypto -o $@
 
 # The vectors are JSON: a script makes lines of them, the program reads those.
@@ -28,6 +29,11 @@ $(OUT)/trust_vectors_test: $(OUT)/trust_vectors vectors.mjs trust.mk
 	@printf '#!/bin/sh\nset -e\nlines=$$(mktemp)\ntrap "rm -f $$lines" EXIT\nnode %s "$$lines"\n%s <"$$lines"\n' \
 		'$(abspath vectors.mjs)' '$(abspath $(OUT)/trust_vectors)' >$@
 	@chmod +x $@
+
+TRUST_TESTS := $(addprefix $(OUT)/,trust_cbor_test trust_crypto_test)
+$(TRUST_TESTS): $(OUT)/%: $(OUT)/asan/%.o $(TRUST_SHARED)
+	$(CC) $(CFLAGS_ASAN) $^ -lcrypto -lpthread -o $@
+TESTS += $(TRUST_TESTS)
 
 PROGRAMS += $(OUT)/trust_vectors
 TESTS += $(OUT)/trust_vectors_test

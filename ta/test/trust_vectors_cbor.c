@@ -1,63 +1,10 @@
 /* RFC 8949, appendix A: what is deterministic and in the profile is read, with the published value, and
  * written again to the same bytes; everything else is refused. */
-#include "trust/cbor_read.h"
-#include "trust/cbor_write.h"
+#include "trust_cbor_rewrite.h"
 #include "trust_vectors.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* Reads items and writes them again. A head says how many items follow, so a flat loop over `items` visits
- * all. */
-static void rewrite(struct sz_cbor_reader *r, struct sz_cbor_writer *w)
-{
-    size_t items = 1;
-    for (; items > 0 && sz_cbor_ok(r); items--) {
-        struct sz_cbor_head head = {0};
-        struct sz_bytes bytes;
-        size_t count;
-        CHECK(sz_cbor_peek(r, &head));
-        switch (head.major) {
-        case 0:
-            sz_cbor_put_uint(w, sz_cbor_uint(r));
-            break;
-        case 1:
-            sz_cbor_put_nint(w, sz_cbor_nint(r));
-            break;
-        case 2:
-            bytes = sz_cbor_bstr(r);
-            sz_cbor_put_bstr(w, bytes.at, bytes.length);
-            break;
-        case 3:
-            bytes = sz_cbor_tstr(r);
-            sz_cbor_put_tstr(w, bytes.at, bytes.length);
-            break;
-        case 4:
-            count = sz_cbor_array(r);
-            sz_cbor_put_array(w, count);
-            items += count;
-            break;
-        case 5:
-            count = sz_cbor_map(r);
-            sz_cbor_put_map(w, count);
-            items += 2 * count;
-            break;
-        case 6:
-            sz_cbor_put_tag(w, sz_cbor_tag(r));
-            items++;
-            break;
-        default:
-            if (head.info >= 25) {
-                sz_cbor_put_float(w, sz_cbor_float(r));
-            } else if (head.info == 22) {
-                sz_cbor_null(r);
-                sz_cbor_put_null(w);
-            } else {
-                sz_cbor_put_bool(w, sz_cbor_bool(r));
-            }
-        }
-    }
-}
 
 /* The value as vectors.mjs writes it. */
 static void describe(struct sz_bytes message, char kind, char *out, size_t size)
@@ -114,7 +61,7 @@ bool vector_cbor(const struct trust_line *line)
     uint8_t out[64];
     struct sz_cbor_reader r = sz_cbor_reader(message);
     struct sz_cbor_writer w = sz_cbor_writer(out, sizeof out);
-    rewrite(&r, &w);
+    trust_cbor_rewrite(&r, &w);
     CHECK(sz_cbor_done(&r) == SZ_OK && trust_same(SZ_BYTES(out, sz_cbor_written(&w)), message));
     const char *const expected = line->words[3];
     if (strcmp(expected, "-") != 0) {
