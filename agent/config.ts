@@ -107,21 +107,10 @@ const assign = (loaded: convict.Config<Config>, assignment: string): void => {
   const at = assignment.indexOf('=');
   if (at < 1) throw new ConfigError(assignment, '--set takes key=value');
   const key = assignment.slice(0, at);
-  const schema = keySchema(key);
+  const schema = configKeys().find((known) => known.key === key);
   if (!schema) throw new ConfigError(key, 'there is no such key');
   const value = assignment.slice(at + 1);
   (loaded as unknown as { set(key: string, value: unknown): void }).set(key, typed(value, schema.default));
-};
-
-const keySchema = (key: string): { default: unknown } | undefined => {
-  let node: unknown = configSchema;
-  for (const part of key.split('.')) {
-    if (typeof node !== 'object' || node === null || !Object.hasOwn(node, part)) return undefined;
-    node = (node as Record<string, unknown>)[part];
-  }
-  return typeof node === 'object' && node !== null && Object.hasOwn(node, 'doc')
-    ? (node as { default: unknown })
-    : undefined;
 };
 
 /** Text from outside becomes what the default is; text that is not becomes an error in validate(). */
@@ -171,6 +160,21 @@ const checkAcrossKeys = ({ development, broker }: Config): void => {
   if (broker.reconnectMinMs > broker.reconnectMaxMs)
     throw new ConfigError('broker.reconnectMaxMs', 'must not be below broker.reconnectMinMs');
 };
+
+/** One entry of the schema. */
+export interface ConfigKey {
+  readonly key: string;
+  readonly env: string;
+  readonly default: unknown;
+  readonly doc: string;
+}
+
+/** All keys, in the schema's order. */
+export const configKeys = (node: object = configSchema, path = ''): ConfigKey[] =>
+  Object.entries(node as Record<string, object>).flatMap(([name, child]) => {
+    const key = path ? `${path}.${name}` : name;
+    return 'doc' in child ? [{ ...(child as Omit<ConfigKey, 'key'>), key }] : configKeys(child, key);
+  });
 
 /** Keys that differ between two configurations, as dotted names. */
 export const changedKeys = (before: Config, after: Config): string[] => {

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { existsSync } from 'node:fs';
 import { VERSION } from '../protocol/codes.js';
 import { Agent } from './agent.js';
-import { ConfigError, loadConfig, type Config } from './config.js';
+import { ConfigError, configKeys, loadConfig, type Config } from './config.js';
 import { Log } from './log.js';
 
 /** sysexits.h: EX_UNAVAILABLE and EX_CONFIG; the unit does not restart after the second. */
@@ -15,6 +15,7 @@ interface Options {
   readonly config: string[];
   readonly set: string[];
   readonly check?: boolean;
+  readonly keys?: boolean;
 }
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
@@ -31,6 +32,7 @@ const parseOptions = (): Options =>
     )
     .option('-s, --set <key=value>', 'one configuration value, repeatable', collect, [])
     .option('--check', 'check the configuration and print it, passwords left out')
+    .option('--keys', 'print every configuration key with its environment variable, default and meaning')
     .parse()
     .opts<Options>();
 
@@ -70,6 +72,11 @@ const run = async (options: Options, config: Config): Promise<void> => {
 
 const main = async (): Promise<void> => {
   const options = parseOptions();
+  if (options.keys) {
+    for (const { key, env, default: value, doc } of configKeys())
+      console.log(`${key} (${env}, default ${JSON.stringify(value)})\n    ${doc}`);
+    return;
+  }
   if (process.platform !== 'linux') {
     console.error('smart-zone-agent needs Linux: the TEE drivers and the software TEE exist only there.');
     process.exit(EXIT_UNAVAILABLE);

@@ -1,8 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { configSchema, sanitiseName } from '../../agent/config-schema.js';
-import { changedKeys, ConfigError, isLiveKey, loadConfig, type ConfigSources } from '../../agent/config.js';
+import { sanitiseName } from '../../agent/config-schema.js';
+import {
+  changedKeys,
+  ConfigError,
+  configKeys,
+  isLiveKey,
+  loadConfig,
+  type ConfigSources,
+} from '../../agent/config.js';
 
 let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'smart-zone-config-'))));
@@ -84,16 +91,11 @@ describe('loadConfig', () => {
 });
 
 test('every key is documented and has an environment variable of its own', () => {
-  const variables: string[] = [];
-  const walk = (node: object): void => {
-    if ('doc' in node && 'env' in node) {
-      const { doc, env } = node as { doc: string; env: string };
-      expect(doc.length).toBeGreaterThan(10);
-      expect(env).toMatch(/^SMART_ZONE_[A-Z_]+$/);
-      variables.push(env);
-    } else for (const child of Object.values(node) as object[]) walk(child);
-  };
-  walk(configSchema);
+  const variables = configKeys().map(({ env, doc }) => {
+    expect(doc.length).toBeGreaterThan(10);
+    expect(env).toMatch(/^SMART_ZONE_[A-Z_]+$/);
+    return env;
+  });
   expect(variables.length).toBeGreaterThan(25);
   expect(new Set(variables).size).toBe(variables.length);
 });
