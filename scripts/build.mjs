@@ -62,6 +62,8 @@ const buildNative = () => {
   const jobs = `-j${availableParallelism()}`;
   for (const folder of ['ta/soft', 'agent/native', 'agent/service/native'])
     run('make', ['--no-print-directory', '-s', jobs, '-C', folder]);
+  // The engine as a program: packing a model computes the golden test's expected output with it.
+  run('make', ['--no-print-directory', '-s', jobs, '-C', 'ta/test', '../../build/ctest/engine_run']);
 };
 
 execFileSync(process.execPath, [`${root}scripts/generate-codes.mjs`, '--check'], { stdio: 'inherit' });
