@@ -9,6 +9,14 @@ export {
   type SensorOptions,
   type SensorStats,
 } from './sensor-client.js';
+export {
+  framesOfStream,
+  listPictures,
+  picturesAppearing,
+  picturesOfPaths,
+  picturesOfStream,
+  type SourcePicture,
+} from './picture-source.js';
 export type { DropReason } from './frame-queue.js';
 export type { TrustedDevice } from '../trust/index.js';
 export type { InputShape } from '../../protocol/messages/input-shape.js';
