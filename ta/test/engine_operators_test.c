@@ -302,8 +302,36 @@ static void rounding(void)
     CHECK(sz_requantise(0, INFINITY, 5, all) == -128 && sz_requantise(3, 0.5f, 5, all) == 7);
 }
 
+/* The longest sum that is allowed, of the greatest products: 32768 * (-128 - 127)^2 = 2130739200. One more is
+ * refused. */
+static void longest_sum(uint32_t depth)
+{
+    struct builder b;
+    enum sz_engine_status status;
+    static int8_t lowest[SZ_MAX_INT8_DEPTH + 1];
+    memset(lowest, -128, sizeof(lowest));
+    build_start(&b);
+    uint16_t in[4] = {build_arena(&b, SZ_I8, SHAPE(1, depth), 1, 127), 0, SZ_NONE};
+    in[1] = build_weight(&b, SZ_I8, SHAPE(1, depth), 1, 127, lowest);
+    in[3] = build_weight(&b, SZ_F32, SHAPE(1), 0, 0, FLOATS(100.0f / 2130739200.0f));
+    uint16_t y = build_arena(&b, SZ_I8, SHAPE(1, 1), 1, 0);
+    build_op_n(&b, SZ_OP_FULLY_CONNECTED, y, in, 4);
+    build_input(&b, in[0]);
+    build_output(&b, y);
+    if (depth > SZ_MAX_INT8_DEPTH) {
+        CHECK(build_open(&b, NULL) == SZ_ENGINE_SHAPE);
+    } else {
+        uint8_t *arena = build_run(&b, lowest, &status);
+        CHECK(status == SZ_ENGINE_OK && (int8_t)arena[b.tensors[y].offset] == 100);
+        free(arena);
+    }
+    build_free(&b);
+}
+
 int main(void)
 {
+    longest_sum(SZ_MAX_INT8_DEPTH);
+    longest_sum(SZ_MAX_INT8_DEPTH + 1);
     addition_terms();
     rounding();
     windows_f32();

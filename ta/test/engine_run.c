@@ -3,7 +3,7 @@
  *
  *     engine_run --graph g.bin --segment s0.bin [--segment s1.bin ...] --input in.bin [--format
  * tensor|u8|i8|f32]
- *                [--output-prefix out] [--head] [--runs N]
+ *                [--output-prefix out] [--head] [--runs N] [--ops]
  *
  * `tensor` (the default) is the input tensor's own type. Output i goes to <prefix>.<i>.bin, raw. Prints one
  * line of JSON: {"arena": bytes, "ms": best time of N runs, "results": [...], "vector": [...]}, the last two
@@ -26,7 +26,7 @@ struct options {
     size_t segment_count;
     const char *format;
     long runs;
-    bool head;
+    bool head, ops;
 };
 
 static void die(const char *what, const char *which)
@@ -59,6 +59,10 @@ static void parse(int argc, char **argv, struct options *o)
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--head") == 0) {
             o->head = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--ops") == 0) {
+            o->ops = true;
             continue;
         }
         if (value == NULL)
@@ -151,6 +155,20 @@ static void print_head(const struct sz_graph *graph, const struct sz_segment *se
     free(values);
 }
 
+/* The arena's input may have been overwritten: the times are right, the values need not be. */
+static void print_ops(const struct sz_graph *graph, const struct sz_segment *segments, size_t segment_count,
+                      void *arena, size_t arena_length)
+{
+    printf(",\"ops\":[");
+    for (uint32_t i = 0; i < graph->header->op_count; i++) {
+        double start = now_ms();
+        if (sz_graph_run_ops(graph, segments, segment_count, arena, arena_length, i, 1, NULL) != SZ_ENGINE_OK)
+            die("cannot run", "an operator by itself");
+        printf("%s[%d,%.4f]", i ? "," : "", graph->ops[i].code, now_ms() - start);
+    }
+    printf("]");
+}
+
 int main(int argc, char **argv)
 {
     static struct options o = {.format = "tensor", .runs = 1};
@@ -191,6 +209,8 @@ int main(int argc, char **argv)
     printf("{\"arena\":%zu,\"ms\":%.3f", arena_length, best);
     if (o.head)
         print_head(&graph, segments, o.segment_count, arena, arena_length, work, work_length);
+    if (o.ops)
+        print_ops(&graph, segments, o.segment_count, arena, arena_length);
     printf("}\n");
     free(arena);
     free(work);
