@@ -30,6 +30,8 @@ import { Counters } from './telemetry.js';
 const RECEIVE_HEADROOM = 64;
 const DRAIN_MS = 5_000;
 const RETRY_MS = 500;
+/** A TA that died while nothing was asked of it is noticed so soon; also when its epoch changes without a label. */
+const HEARTBEAT_MS = 500;
 /** The state topic follows the drop counter at most this often. */
 const STATE_INTERVAL_MS = 5_000;
 
@@ -68,7 +70,11 @@ export class Agent {
   #watchdog: Watchdog | undefined;
   #stateTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  /** Counts sessions opened and lost: what was begun for one must not be finished for the next. */
+  #session = 0;
   #setUpBefore = false;
+  #beating = false;
   #stopped: Promise<void> | undefined;
   #boot: number | undefined;
 
@@ -146,12 +152,14 @@ export class Agent {
     });
     this.tee.on('open', () => this.#setUp());
     this.tee.on('lost', () => {
+      this.#session += 1;
       this.counters.add('tee_restarts');
       this.#ready.close();
       this.link.setState('degraded');
       void this.#notifier.status('the TEE was lost, opening it again');
     });
     this.#store.onChange(() => this.#refreshModels());
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     this.tee.start();
     this.link.start();
     this.#pump.start();
@@ -218,6 +226,7 @@ export class Agent {
     this.#watchdog?.stop();
     this.#telemetry.setInterval(0);
     this.#store.close();
+    clearInterval(this.#heartbeat);
     clearTimeout(this.#stateTimer);
     clearTimeout(this.#retryTimer);
     this.#queue.close();
@@ -274,8 +283,11 @@ export class Agent {
   /** A session is open: bring the TA to where the world believes it is. */
   #setUp(): void {
     clearTimeout(this.#retryTimer);
+    this.#session += 1;
+    const session = this.#session;
     this.#control
       .run(async () => {
+        if (session !== this.#session) return;
         const { boot } = await this.tee.ping();
         const restarted = this.#boot !== undefined && boot !== this.#boot;
         this.#boot = boot;
@@ -286,7 +298,7 @@ export class Agent {
         await this.#labelOffers.replayAll();
         await this.#sensorOffers.replayAll();
         await this.#hello.refresh();
-        if (!this.tee.isOpen) return;
+        if (session !== this.#session) return;
         this.#ready.open();
         this.#setUpBefore = true;
         this.link.setState('online');
@@ -294,11 +306,22 @@ export class Agent {
       })
       .catch((error: unknown) => {
         // Lost again: the next session sets up. Anything else (storage, say) may pass.
-        if (this.#stopped || !this.tee.isOpen) return;
+        if (this.#stopped || session !== this.#session) return;
         this.log.error('setting up the TA failed', { reason: (error as Error).message });
         if (this.#setUpBefore) this.link.setState('degraded');
         this.#retryTimer = setTimeout(() => this.#setUp(), RETRY_MS);
       });
+  }
+
+  /** Nothing is done about a failure here: TeeClient has noticed it. */
+  #beat(): void {
+    if (this.#beating || !this.#ready.isOpen) return;
+    this.#beating = true;
+    this.tee
+      .ping()
+      .then(({ epoch }) => this.#labelOffers.ensure(epoch))
+      .catch(() => undefined)
+      .finally(() => (this.#beating = false));
   }
 
   #refreshModels(): void {
