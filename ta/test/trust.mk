@@ -30,7 +30,8 @@ $(OUT)/trust_vectors_test: $(OUT)/trust_vectors vectors.mjs trust.mk
 		'$(abspath vectors.mjs)' '$(abspath $(OUT)/trust_vectors)' >$@
 	@chmod +x $@
 
-TRUST_TESTS := $(addprefix $(OUT)/,trust_cbor_test trust_crypto_test)
+TRUST_TESTS := $(addprefix $(OUT)/,trust_cbor_test trust_crypto_test trust_cose_test trust_cose_forms_test)
+$(OUT)/trust_cose_test $(OUT)/trust_cose_forms_test: $(OUT)/asan/trust_cose_samples.o
 $(TRUST_TESTS): $(OUT)/%: $(OUT)/asan/%.o $(TRUST_SHARED)
 	$(CC) $(CFLAGS_ASAN) $^ -lcrypto -lpthread -o $@
 TESTS += $(TRUST_TESTS)

@@ -12,8 +12,7 @@ enum {
     SZ_ENCRYPT_MAX_RECIPIENTS = 16,
     SZ_ENCRYPT_EXTERNAL_AAD = 64, /* most bytes of external_aad */
     SZ_ENCRYPT_EXTRA_INFO = 128,  /* most bytes of recipient_extra_info */
-    SZ_ENCRYPT_OVERHEAD =
-        192, /* bytes of a message to one recipient beyond its plaintext, tag included, at most */
+    SZ_ENCRYPT_OVERHEAD = 136,    /* bytes beyond the plaintext, tag included, at most, to one recipient */
 };
 
 /* Opens a message sealed to `own` into out, *length bytes; nothing of the plaintext is left in out unless

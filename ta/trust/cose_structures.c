@@ -26,10 +26,16 @@ enum sz_code sz_cose_read_protected(struct sz_bytes protected_header, int64_t al
     size_t count;
     const enum sz_code code = sz_cbor_check(protected_header);
     *rest = sz_cbor_reader(protected_header);
+    if (protected_header.length == 0) { /* how COSE writes an empty map */
+        return SZ_MALFORMED;
+    }
     if (code != SZ_OK) {
         return code;
     }
     count = sz_cbor_map(rest);
+    if (count == 0) {
+        return SZ_MALFORMED;
+    }
     sz_cbor_key(rest, SZ_COSE_ALG);
     found = *rest;
     (void)sz_cbor_skip(rest);
