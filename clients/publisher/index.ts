@@ -23,6 +23,7 @@ export {
   type OpenedPackage,
   type ReadPackage,
 } from './inspect.js';
+export { MOST_LABEL_BYTES, parseLabels } from './labels.js';
 export type { Boundary, Network, Operation, Quantisation, Tensor } from './network.js';
 export type { ChannelNormalisation, PixelRange } from './normalisation.js';
 export { pack, type PackOptions, type SealedModel } from './pack.js';

@@ -11,6 +11,7 @@ import {
   signPackage,
   wrapFor,
   type GoldenRunner,
+  parseLabels,
   type Network,
   type PackOptions,
 } from './index.js';
@@ -167,7 +168,8 @@ describe('what the results are', () => {
   test.each<[string, Partial<PackOptions>]>([
     ['no name', { name: '' }],
     ['a name that is too long', { name: 'x'.repeat(65) }],
-    ['a label that is too long', { labels: ['é'.repeat(25)] }],
+    ['a label that is too long', { labels: new Array<string>(100).fill('é'.repeat(25)) }],
+    ['names for other classes', { labels: ['a', 'b'] }],
     ['more results than there can be', { results: { kind: 'topK', k: 65 } }],
     ['no results', { results: { kind: 'topK', k: 0 } }],
     ['detections of a network without anchors', { preset: 'face-detection-short-range' }],
@@ -191,4 +193,12 @@ describe('what the results are', () => {
     };
     await expect(seal(importTflite(buildTflite(spec)))).rejects.toThrow(/2097152 bytes, at most/);
   });
+});
+
+test('names of classes from a file lose synonyms where they are too long', () => {
+  const text =
+    '\ufefftench, Tinca tinca\r\nbald eagle, American eagle, Haliaeetus leucocephalus\n\n' +
+    'ü'.repeat(30) +
+    '\n';
+  expect(parseLabels(text)).toEqual(['tench, Tinca tinca', 'bald eagle, American eagle', '', 'ü'.repeat(24)]);
 });

@@ -14,6 +14,7 @@ import { systemRandomness, type Randomness } from '../../protocol/randomness.js'
 import { frameShapeOf, noiseFrame } from './frame.js';
 import { EngineTool, type GoldenRunner } from './golden.js';
 import type { Head } from './head.js';
+import { checkLabels } from './labels.js';
 import { tensorBytes, type Network } from './network.js';
 import { normalisationOf, type ChannelNormalisation, type PixelRange } from './normalisation.js';
 import { automaticPurpose, presetPurpose, type PresetName } from './preset.js';
@@ -61,7 +62,6 @@ export interface SealedModel {
 }
 
 const SEGMENT_BYTES = 128 * 1024;
-const MOST_LABEL_BYTES = 48;
 const RESULTS_KIND: Record<Head['kind'], ResultsKind> = {
   topK: 1,
   detections: 2,
@@ -77,8 +77,9 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
   const network = simplify(source);
   const purpose = options.preset ? presetPurpose(options.preset) : automaticPurpose(network, options.labels);
   const labels = options.labels ?? purpose.labels;
-  checkNames(options.name, labels);
+  checkName(options.name);
   const head = headFor(network, options.results ?? purpose.results);
+  checkLabels(labels, head);
   const suggested = frameShapeOf(network);
   const shape: InputShape = { ...suggested, format: options.format ?? suggested.format };
   const graph = build(network, {
@@ -133,12 +134,9 @@ const build = (network: Network, options: GraphOptions): PackedGraph => {
 
 const refuse = (detail: string): SmartZoneError => new SmartZoneError('MODEL_IMPORT', detail);
 
-const checkNames = (name: string, labels: readonly string[]): void => {
-  const size = (text: string): number => new TextEncoder().encode(text).length;
-  if (size(name) < 1 || size(name) > 64)
-    throw refuse(`the model's name has ${size(name)} bytes, 1 to 64 are possible`);
-  const long = labels.find((label) => size(label) > MOST_LABEL_BYTES);
-  if (long !== undefined) throw refuse(`label name "${long}" is longer than ${MOST_LABEL_BYTES} bytes`);
+const checkName = (name: string): void => {
+  const size = new TextEncoder().encode(name).length;
+  if (size < 1 || size > 64) throw refuse(`the model's name has ${size} bytes, 1 to 64 are possible`);
 };
 
 /** The container's "most results"; of a vector its bytes. */

@@ -46,37 +46,41 @@ const placeInOrder = (order: readonly Block[]): Map<Block, number> => {
 const heightOf = (offsets: ReadonlyMap<Block, number>): number =>
   Math.max(0, ...[...offsets].map(([block, offset]) => offset + aligned(block.bytes)));
 
+/** How many orders are tried where the simple ones miss the lower bound. */
+const MOST_TRIES = 400;
+
 /**
  * Offsets for blocks such that none that are alive at the same time overlap, with a small total. Placing is NP-hard in
- * general (dynamic storage allocation); the largest first nearly always meets the lower bound for a network, and where it
- * does not, other orders are tried and then swaps of neighbours in the best one, always the same for the same input.
+ * general (dynamic storage allocation); the largest first nearly always meets the lower bound for a network. Where it does
+ * not, the block at the top is put down earlier, by steps that are always the same for the same input.
  */
 export const placeBlocks = (
   blocks: readonly Block[],
   bound: number,
 ): { offsets: Map<Block, number>; size: number } => {
+  const length = (block: Block): number => block.last - block.first + 1;
   const orders = [
     blocks.toSorted((a, b) => b.bytes - a.bytes || a.first - b.first),
-    blocks.toSorted((a, b) => b.bytes * (b.last - b.first + 1) - a.bytes * (a.last - a.first + 1)),
+    blocks.toSorted((a, b) => b.bytes * length(b) - a.bytes * length(a)),
     blocks.toSorted((a, b) => a.first - b.first || b.bytes - a.bytes),
-    blocks.toSorted((a, b) => b.last - b.first - (a.last - a.first) || b.bytes - a.bytes),
-  ];
-  let bestOrder: Block[] = [];
-  let best = new Map<Block, number>();
-  let size = Infinity;
-  const consider = (order: Block[]): void => {
-    const offsets = placeInOrder(order);
-    const height = heightOf(offsets);
-    if (height < size) [bestOrder, best, size] = [order, offsets, height];
-  };
-  for (const order of orders) if (size > bound) consider(order);
-  for (let i = 0; i + 1 < blocks.length && i < 400 && size > bound; i++) {
-    const swapped = [...bestOrder];
-    const [a, b] = [swapped[i], swapped[i + 1]];
-    if (a === undefined || b === undefined) break;
-    swapped[i] = b;
-    swapped[i + 1] = a;
-    consider(swapped);
+    blocks.toSorted((a, b) => length(b) - length(a) || b.bytes - a.bytes),
+  ].map((order) => ({ order, offsets: placeInOrder(order) }));
+  let best = orders.reduce((a, b) => (heightOf(b.offsets) < heightOf(a.offsets) ? b : a));
+  let current = best;
+  let state = 1;
+  for (let tries = 0; tries < MOST_TRIES && heightOf(best.offsets) > bound; tries++) {
+    const height = heightOf(current.offsets);
+    const top = current.order.findIndex(
+      (block) => (current.offsets.get(block) ?? 0) + aligned(block.bytes) === height,
+    );
+    const [block] = current.order.slice(top);
+    if (block === undefined) break;
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const to = Math.floor((state / 2 ** 32) * (top + 1));
+    const order = current.order.toSpliced(top, 1).toSpliced(to, 0, block);
+    current = { order, offsets: placeInOrder(order) };
+    if (heightOf(current.offsets) < heightOf(best.offsets)) best = current;
+    else if (heightOf(current.offsets) > heightOf(best.offsets) * 1.2) current = best;
   }
-  return { offsets: best, size };
+  return { offsets: best.offsets, size: heightOf(best.offsets) };
 };
