@@ -416,7 +416,7 @@ static void storage(void)
 /* Files in a directory: survive a restart, tell nothing, and refuse to open when changed, swapped or cut. */
 static void storage_in_files(void)
 {
-    char directory[] = "/tmp/sz-internal-XXXXXX", path[256], command[256], data[128];
+    char directory[] = "/tmp/sz-internal-XXXXXX", path[160], command[256], data[128];
     size_t size = sizeof data;
     struct sz_soft_tee_config config;
     FILE *list, *file;
@@ -437,7 +437,7 @@ static void storage_in_files(void)
     CHECK(list && fscanf(list, "%100s", data) == 1 && strlen(data) == 64);
     CHECK(list && fscanf(list, "%100s", path) == EOF); /* no temporary file left */
     pclose(list);
-    snprintf(path, sizeof path, "%s/%.64s", directory, data);
+    snprintf(path, sizeof path, "%.60s/%.64s", directory, data);
     snprintf(command, sizeof command, "grep -c -a -e roster -e nobody %s >/dev/null", path);
     CHECK(system(command) != 0);
 

@@ -1,0 +1,11 @@
+/* Sessions of clients with the TA: one connection each. */
+#ifndef SZ_SESSION_H
+#define SZ_SESSION_H
+
+#include "budget.h"
+
+/* Serves until the supervisor is gone. One thread: while the TA works for one session the others wait, as
+ * with a single-instance TA in OP-TEE. */
+void sz_serve(const struct sz_budget *budget);
+
+#endif

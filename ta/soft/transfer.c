@@ -1,0 +1,114 @@
+#define _GNU_SOURCE
+#include "transfer.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+union control {
+    struct cmsghdr header; /* for alignment */
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int sz_send_packet(int socket, const void *message, size_t size, int fd)
+{
+    struct iovec part = {(void *)(uintptr_t)message, size};
+    struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
+    union control control;
+    ssize_t sent;
+
+    if (fd >= 0) {
+        struct cmsghdr *header;
+
+        memset(&control, 0, sizeof control);
+        packet.msg_control = control.bytes;
+        packet.msg_controllen = sizeof control.bytes;
+        header = CMSG_FIRSTHDR(&packet);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    do
+        sent = sendmsg(socket, &packet, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent == (ssize_t)size ? 0 : -1;
+}
+
+static int take_descriptor(struct msghdr *packet)
+{
+    int fd = -1;
+
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(packet); header; header = CMSG_NXTHDR(packet, header))
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+            memcpy(&fd, CMSG_DATA(header), sizeof fd); /* room for one was given: more cannot arrive */
+    return fd;
+}
+
+int sz_receive_packet(int socket, void *message, size_t size, int *fd)
+{
+    struct iovec part = {message, size};
+    union control control;
+    struct msghdr packet = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control.bytes,
+                            .msg_controllen = sizeof control.bytes};
+    ssize_t received;
+    int attached;
+
+    if (fd)
+        *fd = -1;
+    do
+        received = recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
+    while (received < 0 && errno == EINTR);
+    if (received < 0)
+        return errno == ECONNRESET ? 0 : -1;
+    attached = take_descriptor(&packet);
+    if (received == 0 || received != (ssize_t)size || (packet.msg_flags & MSG_TRUNC)) {
+        if (attached >= 0)
+            close(attached);
+        errno = EPROTO;
+        return received == 0 ? 0 : -1;
+    }
+    if (fd)
+        *fd = attached;
+    else if (attached >= 0)
+        close(attached);
+    return 1;
+}
+
+int sz_send_all(int socket, const void *bytes, size_t size)
+{
+    const uint8_t *from = bytes;
+
+    while (size) {
+        ssize_t n = send(socket, from, size, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 && errno != EPIPE && errno != ECONNRESET ? -1 : 0;
+        from += n;
+        size -= (size_t)n;
+    }
+    return 1;
+}
+
+int sz_receive_all(int socket, void *bytes, size_t size)
+{
+    uint8_t *to = bytes;
+
+    while (size) {
+        ssize_t n = recv(socket, to, size, 0);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 && errno != ECONNRESET ? -1 : 0;
+        to += n;
+        size -= (size_t)n;
+    }
+    return 1;
+}

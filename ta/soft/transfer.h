@@ -1,0 +1,19 @@
+/* Whole messages over local sockets. */
+#ifndef SZ_TRANSFER_H
+#define SZ_TRANSFER_H
+
+#include <stddef.h>
+
+/* Sends one packet, with descriptor `fd` attached unless it is negative. 0, or -1 with errno. */
+int sz_send_packet(int socket, const void *message, size_t size, int fd);
+
+/* Receives one packet of exactly `size` bytes. *fd (if given) is the attached descriptor or -1; unexpected
+ * ones are closed. 1 when received, 0 at the end of the connection, -1 with errno (EPROTO: a packet of
+ * another size). */
+int sz_receive_packet(int socket, void *message, size_t size, int *fd);
+
+/* All of `size` bytes over a stream. 1, 0 at the end of the connection, -1 with errno. */
+int sz_send_all(int socket, const void *bytes, size_t size);
+int sz_receive_all(int socket, void *bytes, size_t size);
+
+#endif
