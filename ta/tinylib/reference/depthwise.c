@@ -4,8 +4,7 @@
 #include "kernels.h"
 #include "lanes.h"
 
-#define LANES_F32 8
-#define LANES_I8 16
+#define BLOCK_I8 128 /* int8 sums kept at once: 512 bytes of stack */
 
 struct place {
     struct sz_span h, w;
@@ -59,21 +58,11 @@ static size_t weight_at(const struct shape *s, int32_t i, int32_t j)
     return ((size_t)i * (size_t)s->window_w + (size_t)j) * s->out_c;
 }
 
-static void lanes_f32(const struct shape *s, const struct place *p, const float *x, const float *w, size_t c,
-                      float *y)
+/* One tap for all channels. */
+static void add_tap_f32(const float *restrict x, const float *restrict w, size_t n, float *restrict y)
 {
-    sz_f32x4 low = sz_load4(y + c);
-    sz_f32x4 high = sz_load4(y + c + 4);
-    for (int32_t i = p->h.first; i < p->h.end; i++) {
-        for (int32_t j = p->w.first; j < p->w.end; j++) {
-            const float *xs = x + tap_at(s, p, i, j) + c;
-            const float *ws = w + weight_at(s, i, j) + c;
-            low += sz_load4(xs) * sz_load4(ws);
-            high += sz_load4(xs + 4) * sz_load4(ws + 4);
-        }
-    }
-    sz_store4(y + c, low);
-    sz_store4(y + c + 4, high);
+    for (size_t c = 0; c < n; c++)
+        y[c] += x[c] * w[c];
 }
 
 static float single_f32(const struct shape *s, const struct place *p, const float *x, const float *w,
@@ -96,13 +85,13 @@ void sz_ref_depthwise_f32(const struct sz_call *call)
     for (uint32_t row = 0; row < out[0] * out[1]; row++) {
         for (uint32_t column = 0; column < out[2]; column++) {
             struct place p = place_of(&s, row / out[1], row % out[1], column);
-            size_t c = 0;
-            for (size_t i = 0; i < s.out_c; i++)
-                y[i] = bias != NULL ? bias[i] : 0.0f;
-            for (; s.multiplier == 1 && c + LANES_F32 <= s.out_c; c += LANES_F32)
-                lanes_f32(&s, &p, x, w, c, y);
-            for (; c < s.out_c; c++)
+            for (size_t c = 0; c < s.out_c; c++)
+                y[c] = bias != NULL ? bias[c] : 0.0f;
+            for (size_t c = 0; s.multiplier != 1 && c < s.out_c; c++)
                 y[c] = single_f32(&s, &p, x, w, c, y[c]);
+            for (int32_t i = p.h.first; s.multiplier == 1 && i < p.h.end; i++)
+                for (int32_t j = p.w.first; j < p.w.end; j++)
+                    add_tap_f32(x + tap_at(&s, &p, i, j), w + weight_at(&s, i, j), s.out_c, y);
             y += s.out_c;
         }
     }
@@ -114,18 +103,21 @@ struct zeros {
     int16_t x, w;
 };
 
-static void lanes_i8(const struct shape *s, const struct place *p, const int8_t *x, const int8_t *w, size_t c,
-                     struct zeros zero, int32_t *sums)
+/* One tap for n channels. */
+static void add_tap_i8(const int8_t *restrict x, const int8_t *restrict w, struct zeros zero, size_t n,
+                       int32_t *restrict sums)
 {
-    memset(sums, 0, LANES_I8 * sizeof(*sums));
-    for (int32_t i = p->h.first; i < p->h.end; i++) {
-        for (int32_t j = p->w.first; j < p->w.end; j++) {
-            const int8_t *xs = x + tap_at(s, p, i, j) + c;
-            const int8_t *ws = w + weight_at(s, i, j) + c;
-            for (size_t l = 0; l < LANES_I8; l++)
-                sums[l] += (int16_t)(xs[l] - zero.x) * (int16_t)(ws[l] - zero.w);
-        }
-    }
+    for (size_t c = 0; c < n; c++)
+        sums[c] += (int16_t)(x[c] - zero.x) * (int16_t)(w[c] - zero.w);
+}
+
+static void block_i8(const struct shape *s, const struct place *p, const int8_t *x, const int8_t *w, size_t c,
+                     struct zeros zero, size_t n, int32_t *sums)
+{
+    memset(sums, 0, n * sizeof(*sums));
+    for (int32_t i = p->h.first; i < p->h.end; i++)
+        for (int32_t j = p->w.first; j < p->w.end; j++)
+            add_tap_i8(x + tap_at(s, p, i, j) + c, w + weight_at(s, i, j) + c, zero, n, sums);
 }
 
 static int32_t single_i8(const struct shape *s, const struct place *p, const int8_t *x, const int8_t *w,
@@ -147,24 +139,25 @@ void sz_ref_depthwise_i8(const struct sz_call *call)
     const int32_t *bias = call->in[2].data;
     const float *scale = call->in[3].data;
     const uint32_t *out = call->out->dims;
+    int32_t zero_y = call->out->zero_point;
     struct zeros zero = {(int16_t)call->in[0].record->zero_point, (int16_t)call->in[1].record->zero_point};
     struct sz_bounds bounds = sz_bounds_of(call->out, call->op->activation);
-    int32_t sums[LANES_I8];
+    int32_t sums[BLOCK_I8];
     int8_t *y = call->y;
     for (uint32_t row = 0; row < out[0] * out[1]; row++) {
         for (uint32_t column = 0; column < out[2]; column++) {
             struct place p = place_of(&s, row / out[1], row % out[1], column);
-            size_t step;
-            for (size_t c = 0; c < s.out_c; c += step) {
-                step = s.multiplier == 1 && c + LANES_I8 <= s.out_c ? LANES_I8 : 1;
-                if (step == LANES_I8)
-                    lanes_i8(&s, &p, x, w, c, zero, sums);
-                else
-                    sums[0] = single_i8(&s, &p, x, w, c, zero);
-                for (size_t l = 0; l < step; l++) {
-                    int32_t sum = bias != NULL ? sz_add_wrapping(sums[l], bias[c + l]) : sums[l];
-                    y[c + l] = sz_requantise(sum, scale[c + l], call->out->zero_point, bounds);
-                }
+            size_t n;
+            for (size_t c = 0; c < s.out_c; c += n) {
+                n = s.out_c - c < BLOCK_I8 ? s.out_c - c : BLOCK_I8;
+                if (s.multiplier == 1)
+                    block_i8(&s, &p, x, w, c, zero, n, sums);
+                for (size_t l = 0; s.multiplier != 1 && l < n; l++)
+                    sums[l] = single_i8(&s, &p, x, w, c + l, zero);
+                for (size_t l = 0; bias != NULL && l < n; l++)
+                    sums[l] = sz_add_wrapping(sums[l], bias[c + l]);
+                for (size_t l = 0; l < n; l++)
+                    y[c + l] = sz_requantise(sums[l], scale[c + l], zero_y, bounds);
             }
             y += s.out_c;
         }
