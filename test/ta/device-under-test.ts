@@ -1,0 +1,272 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import {
+  AgreementKey,
+  asChannelId,
+  type ChannelId,
+  encodeFrame,
+  encodeModelBegin,
+  type Hello,
+  type Label,
+  openLabelOffer,
+  openRecord,
+  parseRecord,
+  recordKey,
+  RecordWriter,
+  type Role,
+  sealOffer,
+  signOwnerStatement,
+  signRoster,
+  signRulesHello,
+  SigningKey,
+  verifyHello,
+  verifyLabel,
+  verifyOwnerReply,
+  type Kid,
+} from '../../protocol/index.js';
+import {
+  importTflite,
+  pack,
+  readPackage,
+  type SealedModel,
+  signPackage,
+  wrapFor,
+} from '../../clients/publisher/index.js';
+import { TaHost, type TaReply } from './ta-host.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const FACE_MODEL = `${root}node_modules/@mediapipe/face_detection/face_detection_short_range.tflite`;
+
+export const seconds = (): number => Math.floor(Date.now() / 1000);
+
+/** A party with fresh keys. */
+export interface Party {
+  readonly role: Role;
+  readonly signing: SigningKey;
+  readonly agreement: AgreementKey;
+  readonly notAfter?: number;
+}
+
+export const party = (role: Role, notAfter?: number): Party => ({
+  role,
+  signing: SigningKey.generate(),
+  agreement: AgreementKey.generate(),
+  ...(notAfter !== undefined && { notAfter }),
+});
+
+/** A sensor's open channel. */
+export interface SensorChannel {
+  readonly id: ChannelId;
+  readonly writer: RecordWriter;
+  readonly offer: Uint8Array;
+  readonly counter: number;
+}
+
+let faces: Promise<SealedModel> | undefined;
+/** The real face detector of the demo, packed once. */
+export const faceModel = (): Promise<SealedModel> =>
+  (faces ??= readFile(FACE_MODEL).then((bytes) =>
+    pack(importTflite(new Uint8Array(bytes), 'face_detection_short_range.tflite'), {
+      name: 'faces',
+      preset: 'face-detection-short-range',
+    }),
+  ));
+
+/** The TA with an owner and members, everything done through its commands. */
+export class DeviceUnderTest {
+  readonly ta = TaHost.create();
+  readonly owner = SigningKey.generate();
+  readonly members: Party[] = [];
+  ownerCounter = 0;
+  rosterVersion = 0;
+  #lastCounter = 0;
+
+  /** Strictly increasing, as milliseconds are. */
+  counter(): number {
+    return (this.#lastCounter = Math.max(this.#lastCounter + 1, Date.now()));
+  }
+
+  async hello(): Promise<Hello & { device: Kid }> {
+    const reply = await this.ta.call('HELLO');
+    return verifyHello(reply.out);
+  }
+
+  async claim(): Promise<TaReply> {
+    const hello = await this.hello();
+    const statement = signOwnerStatement(
+      {
+        device: hello.device,
+        counter: ++this.ownerCounter,
+        nonce: hello.claimNonce ?? new Uint8Array(16),
+        time: seconds(),
+        action: { type: 'claim', owners: [this.owner.publicKey] },
+      },
+      this.owner,
+    );
+    const reply = await this.ta.call('OWNER', statement);
+    if (reply.a === 0) verifyOwnerReply(reply.out);
+    return reply;
+  }
+
+  /** Signs and installs the next roster with these members. */
+  async roster(members: readonly Party[] = this.members, lease?: number): Promise<TaReply> {
+    return this.ta.call('ROSTER', await this.signedRoster(members, ++this.rosterVersion, lease));
+  }
+
+  async signedRoster(members: readonly Party[], version: number, lease?: number): Promise<Uint8Array> {
+    const { signingKey, agreementKey } = await this.hello();
+    return signRoster(
+      {
+        version,
+        issued: seconds(),
+        members: members.map(({ role, signing, agreement, notAfter }, i) => ({
+          signingKey: signing.publicKey,
+          agreementKey: agreement.publicKey,
+          role,
+          name: `member ${i}`,
+          ...(notAfter !== undefined && { notAfter }),
+        })),
+        devices: [{ signingKey, agreementKey, securityLevel: 0, name: 'device' }],
+        zones: [],
+        ...(lease !== undefined && { lease }),
+      },
+      this.owner,
+    );
+  }
+
+  async enrol(...parties: Party[]): Promise<void> {
+    this.members.push(...parties);
+    expectOk(await this.roster());
+  }
+
+  async install(publisher: Party, model: SealedModel, sequence: number): Promise<TaReply> {
+    const hello = await this.hello();
+    const signed = signPackage(model, publisher.signing, sequence);
+    const offer = wrapFor(
+      { kid: hello.device, agreementKey: hello.agreementKey },
+      signed,
+      model.contentKey,
+      publisher.signing,
+    );
+    return this.load(signed.bytes, offer);
+  }
+
+  /** MODEL_BEGIN and all segments; the reply of the first trouble or of the last segment. */
+  async load(file: Uint8Array, offer: Uint8Array | null): Promise<TaReply> {
+    const { envelope, segments } = readPackage(file);
+    let reply = await this.ta.call('MODEL_BEGIN', encodeModelBegin(envelope, offer));
+    while (reply.a === 0 && reply.b !== 0xffffffff) {
+      reply = await this.ta.call('MODEL_SEGMENT', segments[reply.b], reply.b);
+    }
+    return reply;
+  }
+
+  async sealOffer(
+    sensor: Party,
+    options: { counter?: number; rosterVersion?: number; dims?: number[] } = {},
+  ): Promise<SensorChannel> {
+    const hello = await this.hello();
+    const id = asChannelId(randomBytes(8));
+    const secret = new Uint8Array(randomBytes(32));
+    const counter = options.counter ?? this.counter();
+    const offer = sealOffer(
+      {
+        channel: id,
+        secret,
+        inputShape: { format: 'u8', dims: options.dims ?? [128, 128, 3] },
+        counter,
+        rosterVersion: options.rosterVersion ?? hello.rosterVersion,
+        modelSequence: hello.modelSequence,
+        time: seconds(),
+      },
+      sensor.signing,
+      [{ id: hello.device, freshness: hello.bootNonce, publicKey: hello.prekey }],
+    );
+    const writer = new RecordWriter(
+      secret,
+      { purpose: 'frame', device: hello.device, sender: sensor.signing.kid },
+      id,
+    );
+    return { id, writer, offer, counter };
+  }
+
+  async openChannel(sensor: Party): Promise<SensorChannel> {
+    const channel = await this.sealOffer(sensor);
+    expectOk(await this.ta.call('OFFER', channel.offer));
+    return channel;
+  }
+
+  /** A rules host's view: the present epoch's secret. */
+  async labelReader(host: Party): Promise<LabelReader> {
+    const hello = await this.hello();
+    const prekey = AgreementKey.generate();
+    const freshNonce = new Uint8Array(randomBytes(16));
+    const message = signRulesHello(
+      {
+        device: hello.device,
+        freshNonce,
+        prekey: prekey.publicKey,
+        time: this.counter(),
+        rosterVersion: hello.rosterVersion,
+        modelSequence: hello.modelSequence,
+      },
+      host.signing,
+    );
+    const reply = expectOk(await this.ta.call('RULES_HELLO', message));
+    const offer = openLabelOffer(
+      reply.out,
+      hello.signingKey,
+      { id: host.signing.kid, freshness: freshNonce },
+      prekey,
+    );
+    return {
+      message,
+      offer,
+      open: (sealed, sensor) => {
+        const context = { purpose: 'label', device: hello.device, sender: sensor.signing.kid } as const;
+        const record = parseRecord(sealed);
+        return verifyLabel(
+          openRecord(record, recordKey(offer.secret, context, offer.epoch), context),
+          hello.signingKey,
+        );
+      },
+    };
+  }
+
+  stop(): Promise<void> {
+    return this.ta.stop();
+  }
+}
+
+export interface LabelReader {
+  readonly message: Uint8Array;
+  readonly offer: ReturnType<typeof openLabelOffer>;
+  open(sealed: Uint8Array, sensor: Party): Label;
+}
+
+export const expectOk = (reply: TaReply): TaReply => {
+  expect({ result: reply.result, status: reply.a }).toEqual({ result: 0, status: 0 });
+  return reply;
+};
+
+/** A frame's plaintext for the face detector. */
+export const frame = (
+  data: Uint8Array = new Uint8Array(randomBytes(128 * 128 * 3)),
+  id = new Uint8Array(randomBytes(8)),
+): Uint8Array => encodeFrame({ id, time: Date.now(), format: 'u8', dims: [128, 128, 3], data });
+
+/** A device with an owner, one party of each role and the face detector. */
+export const readyDevice = async (): Promise<{
+  device: DeviceUnderTest;
+  sensor: Party;
+  rules: Party;
+  publisher: Party;
+}> => {
+  const device = new DeviceUnderTest();
+  const [sensor, rules, publisher] = [party('sensor'), party('rules'), party('publisher')];
+  expectOk(await device.claim());
+  await device.enrol(sensor, rules, publisher);
+  expectOk(await device.install(publisher, await faceModel(), 1));
+  return { device, sensor, rules, publisher };
+};

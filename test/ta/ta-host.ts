@@ -1,0 +1,96 @@
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Command } from '../../protocol/codes.js';
+
+const RESTART = 0xffffffff;
+const REPLY_HEAD = 24;
+
+export interface TaReply {
+  /** TEE_Result. */
+  readonly result: number;
+  /** Status: a code of protocol/codes.json. */
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly d: number;
+  readonly out: Uint8Array;
+}
+
+export interface TaRequest {
+  readonly a?: number;
+  readonly b?: number;
+  readonly input?: Uint8Array;
+  readonly capacity?: number;
+  /** Parameter types; default the right ones. */
+  readonly types?: number;
+}
+
+/** The TA's own sources in one process under AddressSanitizer and UndefinedBehaviorSanitizer (ta/test/ta_host.c). */
+export class TaHost {
+  readonly #child: ChildProcessWithoutNullStreams;
+  #received = Buffer.alloc(0);
+  #waiting: { resolve: (reply: TaReply) => void; reject: (error: Error) => void } | undefined;
+  #complaints = '';
+
+  private constructor(path: string) {
+    this.#child = spawn(path, { stdio: 'pipe' });
+    this.#child.stdout.on('data', (chunk: Buffer) => {
+      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#deliver();
+    });
+    this.#child.stderr.on('data', (chunk: Buffer) => (this.#complaints += chunk.toString()));
+    this.#child.on('exit', (code) => {
+      this.#waiting?.reject(new Error(`the TA ended (${code}): ${this.#complaints.slice(0, 4000)}`));
+    });
+  }
+
+  static create(): TaHost {
+    const root = fileURLToPath(new URL('../..', import.meta.url));
+    const target = '../../build/ctest/ta_host';
+    const made = spawnSync('make', ['-s', '--no-print-directory', '-C', 'ta/test', target], { cwd: root });
+    if (made.status !== 0) throw new Error(`ta_host does not build: ${made.stderr.toString()}`);
+    return new TaHost(`${root}build/ctest/ta_host`);
+  }
+
+  /** Requests must not overlap. */
+  send(
+    command: number,
+    { a = 0, b = 0, input, capacity = 65_536, types = 0 }: TaRequest = {},
+  ): Promise<TaReply> {
+    const head = new Uint32Array([command, a, b, input?.length ?? 0, capacity, types]);
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#child.stdin.write(new Uint8Array(head.buffer));
+      if (input) this.#child.stdin.write(input);
+    });
+  }
+
+  call(command: keyof typeof Command, input?: Uint8Array, a = 0): Promise<TaReply> {
+    return this.send(Command[command], { a, ...(input && { input }) });
+  }
+
+  /** As if the machine had been switched off and on: storage stays. */
+  restart(): Promise<TaReply> {
+    return this.send(RESTART);
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise<number | null>((resolve) => this.#child.once('exit', resolve));
+    this.#child.stdin.end();
+    const code = await ended;
+    if (code !== 0) throw new Error(`the TA ended with ${code}: ${this.#complaints.slice(0, 4000)}`);
+  }
+
+  #deliver(): void {
+    const bytes = this.#received;
+    if (bytes.length < REPLY_HEAD) return;
+    const word = (i: number): number => bytes.readUInt32LE(4 * i);
+    const length = word(5);
+    if (bytes.length < REPLY_HEAD + length) return;
+    const out = new Uint8Array(bytes.subarray(REPLY_HEAD, REPLY_HEAD + length));
+    this.#received = bytes.subarray(REPLY_HEAD + length);
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.resolve({ result: word(0), a: word(1), b: word(2), c: word(3), d: word(4), out });
+  }
+}
