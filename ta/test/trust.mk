@@ -36,8 +36,16 @@ $(TRUST_TESTS): $(OUT)/%: $(OUT)/asan/%.o $(TRUST_SHARED)
 	$(CC) $(CFLAGS_ASAN) $^ -lcrypto -lpthread -o $@
 TESTS += $(TRUST_TESTS)
 
-PROGRAMS += $(OUT)/trust_vectors
+# The other end for test/vectors-c.test.ts.
+$(OUT)/trust_peer: $(OUT)/asan/trust_peer.o $(TRUST_SHARED)
+	$(CC) $(CFLAGS_ASAN) $^ -lcrypto -o $@
+
+PROGRAMS += $(OUT)/trust_vectors $(OUT)/trust_peer
 TESTS += $(OUT)/trust_vectors_test
+
+check-trust: $(TRUST_TESTS) $(OUT)/trust_vectors_test $(OUT)/trust_peer
+	@set -e; for test in $(TRUST_TESTS) $(OUT)/trust_vectors_test; do $$test; done
+.PHONY: check-trust
 
 FORCE:
 .PHONY: FORCE

@@ -47,7 +47,7 @@ static const struct header_case {
     {"a10127", "a0", SZ_MALFORMED},
     {"a10448K", "a10127", SZ_MALFORMED}, /* algorithm unprotected */
     {"a3012703000448K", "a0", SZ_MALFORMED},
-    {"a301270281030448K", "a0", SZ_MALFORMED}, /* critical headers */
+    {"a301270281030448K", "a0", SZ_MALFORMED},        /* critical headers */
     {"a20127044701020304050607", "a0", SZ_MALFORMED}, /* kid of 7 bytes */
     {"a201270449K00", "a0", SZ_MALFORMED},            /* of 9 */
     {"a201270448K00", "a0", SZ_TRAILING_BYTES},       /* behind the protected map */
