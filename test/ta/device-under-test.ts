@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import {
   AgreementKey,
   asChannelId,
+  cborMap,
   type ChannelId,
+  encodeDeterministic,
   encodeFrame,
   encodeModelBegin,
   type Hello,
@@ -149,12 +151,14 @@ export class DeviceUnderTest {
       model.contentKey,
       publisher.signing,
     );
-    return this.load(signed.bytes, offer);
+    return this.load(readPackage(signed.bytes), offer);
   }
 
   /** MODEL_BEGIN and all segments; the reply of the first trouble or of the last segment. */
-  async load(file: Uint8Array, offer: Uint8Array | null): Promise<TaReply> {
-    const { envelope, segments } = readPackage(file);
+  async load(
+    { envelope, segments }: { envelope: Uint8Array; segments: readonly Uint8Array[] },
+    offer: Uint8Array | null,
+  ): Promise<TaReply> {
     let reply = await this.ta.call('MODEL_BEGIN', encodeModelBegin(envelope, offer));
     while (reply.a === 0 && reply.b !== 0xffffffff) {
       reply = await this.ta.call('MODEL_SEGMENT', segments[reply.b], reply.b);
@@ -255,6 +259,18 @@ export const frame = (
   data: Uint8Array = new Uint8Array(randomBytes(128 * 128 * 3)),
   id = new Uint8Array(randomBytes(8)),
 ): Uint8Array => encodeFrame({ id, time: Date.now(), format: 'u8', dims: [128, 128, 3], data });
+
+/** A frame's plaintext with data of any size: what encodeFrame() refuses to make. */
+export const oddFrame = (bytes: number): Uint8Array =>
+  encodeDeterministic(
+    cborMap([
+      [1, new Uint8Array(8)],
+      [2, Date.now()],
+      [3, 1],
+      [4, [128, 128, 3]],
+      [5, new Uint8Array(bytes)],
+    ]),
+  );
 
 /** A device with an owner, one party of each role and the face detector. */
 export const readyDevice = async (): Promise<{
