@@ -24,3 +24,8 @@ export function seenPath(keyFile: string): string {
 export function bookPath(home: string): string {
   return join(home, 'owner.book.json');
 }
+
+/** The owner's public line, which the other parties pin. */
+export function ownerLinePath(home: string): string {
+  return join(home, 'owner.pub');
+}

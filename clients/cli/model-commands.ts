@@ -1,0 +1,330 @@
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import type { Command } from 'commander';
+import { SmartZoneError } from '../../protocol/errors.js';
+import { writeFileAtomic, Witness, type PartyKeys } from '../keys/index.js';
+import type { BrokerLink } from '../link/index.js';
+import { Topics } from '../../protocol/topics.js';
+import { DeviceTrust, type TrustedDevice } from '../trust/index.js';
+import {
+  Environment,
+  numberOption,
+  withBroker,
+  withDevice,
+  withKey,
+  withOwnerLine,
+  type BrokerFlags,
+  type DeviceFlags,
+  type GlobalOptions,
+  type KeyFlags,
+  type OwnerFlags,
+} from './environment.js';
+import { UsageError } from './exit-codes.js';
+import { printable } from './output.js';
+import { seenPath } from './places.js';
+
+interface ModelFlags extends GlobalOptions, KeyFlags, BrokerFlags, DeviceFlags, OwnerFlags {
+  readonly name?: string;
+  readonly preset?: string;
+  readonly labels?: string;
+  readonly sequence?: number;
+  readonly out?: string;
+  readonly contentKey?: string;
+  readonly offer?: string;
+  readonly directory?: string;
+  readonly engine?: string;
+  readonly timeout: number;
+}
+
+/** Loaded when a model command runs: the importer is large, and other commands do without. */
+const publisher = () => import('../publisher/index.js');
+
+export function addModelCommands(program: Command): void {
+  const model = program.command('model').description('turn models into packages, and give them to devices');
+
+  model
+    .command('import <file.tflite>')
+    .description('read a TensorFlow Lite model and say whether and how it would run')
+    .action(async (file: string, _flags: unknown, command: Command) => {
+      const { output } = new Environment(command.optsWithGlobals<GlobalOptions>());
+      const { importTflite, inspect } = await publisher();
+      const report = inspect(importTflite(readFileSync(file), file));
+      const { frame, outputs, operators, macs, weights, arena } = report;
+      output.result(report, [
+        `takes    ${frame.format} ${frame.dims.join('x')}`,
+        `gives    ${outputs.map(({ name, dtype, dims }) => `${printable(name)} ${dtype} ${dims.join('x')}`).join(', ')}`,
+        `does     ${Object.entries(operators)
+          .map(([operator, count]) => `${count} ${operator}`)
+          .join(', ')}`,
+        `costs    ${(macs / 1e6).toFixed(1)} million multiply-accumulates`,
+        `needs    ${kib(weights)} for weights, ${kib(arena)} for activations`,
+      ]);
+    });
+
+  model
+    .command('inspect <package>')
+    .description("what a package's signed manifest says; with its content key also what is inside")
+    .option('--content-key <file>', 'content key file')
+    .action(async (file: string, _flags: unknown, command: Command) => {
+      const flags = command.optsWithGlobals<ModelFlags>();
+      const { output } = new Environment(flags);
+      const { readPackage, openPackage } = await publisher();
+      const content = readPackage(readFileSync(file));
+      const { manifest, digest, signer, segments } = content;
+      const bytes = segments.reduce((sum, segment) => sum + segment.length, 0);
+      const opened =
+        flags.contentKey === undefined ? undefined : openPackage(content, readContentKey(flags.contentKey));
+      const inside =
+        opened === undefined
+          ? {}
+          : { name: opened.header.name, input: opened.header.input, labels: opened.header.labels };
+      output.result({ manifest, digest, signer, segments: segments.length, bytes, ...inside }, [
+        `sequence ${manifest.sequence}, for ${printable(manifest.target)}, ${kib(manifest.memory)} of secure heap`,
+        `digest   ${Buffer.from(digest).toString('hex')}`,
+        `signer   ${Buffer.from(signer).toString('hex')}`,
+        `size     ${kib(bytes)} in ${segments.length} segments`,
+        ...(opened === undefined
+          ? []
+          : [`inside   ${printable(opened.header.name)}: ${opened.header.labels.map(printable).join(', ')}`]),
+      ]);
+    });
+
+  withKey(model.command('pack <file.tflite>'), 'publisher')
+    .description('import, plan, encrypt and sign: writes the package and its content key')
+    .option('--name <name>', "the model's name (default: the file's)")
+    .option(
+      '--preset <name>',
+      'face-detection-short-range, imagenet or person-detection (default: what its shapes suggest)',
+    )
+    .option('--labels <file>', 'names of the classes, one a line')
+    .option(
+      '--sequence <number>',
+      'above that of any model the devices have had (default: one more than the last)',
+      numberOption('--sequence', 1, 2 ** 48),
+    )
+    .option('--out <file>', 'package file (default: <name>.szm)')
+    .option('--content-key <file>', 'content key file (default: beside the package, .key)')
+    .option(
+      '--engine <program>',
+      "the engine that computes the self-test (default: SMART_ZONE_ENGINE, or the repository's build)",
+    )
+    .addHelpText(
+      'after',
+      '\nThe content key opens the model: keep it as secret as the model itself.\n\nExample:\n  $ smart-zone model pack face_detection_short_range.tflite --name faces',
+    )
+    .action(async (file: string, _flags: unknown, command: Command) => {
+      const flags = command.optsWithGlobals<ModelFlags>();
+      const environment = new Environment(flags);
+      await packModel(environment, file, flags);
+    });
+
+  const wrap = deviceCommand(
+    model,
+    'wrap <package>',
+    'seal the content key of a package to one device: writes its offer',
+  )
+    .option('--content-key <file>', 'content key file (default: beside the package, .key)')
+    .option('--out <file>', 'offer file (default: beside the package, .offer)');
+  wrap.action(async () => {
+    const flags = wrap.optsWithGlobals<ModelFlags>();
+    const environment = new Environment(flags);
+    try {
+      const file = wrap.args[0] ?? '';
+      const offer = await makeOffer(environment, file, flags);
+      const out = flags.out ?? beside(file, '.offer');
+      writeFileAtomic(out, offer.bytes, true, 0o644);
+      environment.output.result(
+        { offer: out, device: offer.device },
+        `${out}: for ${printable(offer.device)}`,
+      );
+    } finally {
+      await environment.close();
+    }
+  });
+
+  const install = deviceCommand(
+    model,
+    'install <package>',
+    "put a package and its offer into the agent's model directory",
+  )
+    .option('--directory <folder>', "the agent's model directory (its setting models.directory)")
+    .option('--offer <file>', 'offer file; without it one is made for the device')
+    .option('--content-key <file>', 'content key file (default: beside the package, .key)');
+  install
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ smart-zone model install faces.szm --device porch-pi --directory /var/lib/smart-zone/models',
+    )
+    .action(async () => {
+      const flags = install.optsWithGlobals<ModelFlags>();
+      const environment = new Environment(flags);
+      try {
+        await installModel(environment, install.args[0] ?? '', flags);
+      } finally {
+        await environment.close();
+      }
+    });
+}
+
+function deviceCommand(parent: Command, usage: string, description: string): Command {
+  return withOwnerLine(withKey(withDevice(withBroker(parent.command(usage))), 'publisher'))
+    .description(description)
+    .option(
+      '--timeout <seconds>',
+      "how long to wait for the device's hello",
+      numberOption('--timeout', 0.1, 3600),
+      15,
+    );
+}
+
+async function packModel(environment: Environment, file: string, flags: ModelFlags): Promise<void> {
+  const { output } = environment;
+  const { EngineTool, importTflite, pack, PRESETS, signPackage } = await publisher();
+  const preset = PRESETS.find((name) => name === flags.preset);
+  if (flags.preset !== undefined && preset === undefined)
+    throw new UsageError(`--preset: ${PRESETS.join(', ')}`);
+  const keys = await environment.keys(flags, 'publisher');
+  const name = flags.name ?? basename(file, extname(file)).slice(0, 64);
+  const out = flags.out ?? `${name}.szm`;
+  const keyOut = flags.contentKey ?? beside(out, '.key');
+  if (existsSync(keyOut))
+    throw new SmartZoneError('KEY_FILE', `${keyOut} exists already: content keys are never overwritten`);
+  output.progress(`importing ${file}`);
+  const network = importTflite(readFileSync(file), file);
+  output.progress('planning, encrypting and running the self-test');
+  const sealed = await pack(network, {
+    name,
+    ...(preset === undefined ? {} : { preset }),
+    ...(flags.labels === undefined ? {} : { labels: readLines(flags.labels) }),
+    ...(flags.engine === undefined ? {} : { golden: EngineTool.find(flags.engine) }),
+  });
+  const sequence = flags.sequence ?? lastSequence(keys.path) + 1;
+  const signed = signPackage(sealed, keys.signing, sequence);
+  // The key first: a package without its key is of no use to anyone.
+  writeFileAtomic(keyOut, `${Buffer.from(sealed.contentKey).toString('base64url')}\n`);
+  writeFileAtomic(out, signed.bytes, true, 0o644);
+  if (sequence > lastSequence(keys.path)) writeFileAtomic(sequencePath(keys.path), `${sequence}\n`);
+  output.result(
+    {
+      package: out,
+      contentKey: keyOut,
+      digest: signed.digest,
+      sequence,
+      memory: sealed.memory,
+      bytes: signed.bytes.length,
+    },
+    [
+      `${out}: ${kib(signed.bytes.length)}, sequence ${sequence}, needs ${kib(sealed.memory)} of secure heap`,
+      `${keyOut}: its content key, as secret as the model`,
+    ],
+  );
+}
+
+async function makeOffer(
+  environment: Environment,
+  file: string,
+  flags: ModelFlags,
+): Promise<{ readonly bytes: Uint8Array; readonly device: string }> {
+  const { readPackage, wrapFor } = await publisher();
+  const keys = await environment.keys(flags, 'publisher');
+  const content = readPackage(readFileSync(file));
+  const contentKey = readContentKey(flags.contentKey ?? beside(file, '.key'));
+  const link = await environment.linkFor(flags, keys);
+  const witness = Witness.open(seenPath(keys.path), environment.ownerLine(flags).kid);
+  const trust = new DeviceTrust(environment.ownerLine(flags).signing, witness);
+  const device = await trustedDevice(link, trust, environment.prefix(flags), flags.timeout * 1000);
+  warnIfStranger(environment, trust, keys);
+  const bytes = wrapFor(
+    { kid: device.kid, agreementKey: device.hello.agreementKey },
+    content,
+    contentKey,
+    keys.signing,
+    {
+      rosterVersion: trust.roster?.version ?? 0,
+      modelSequence: witness.device(device.kid).model,
+    },
+  );
+  return { bytes, device: device.name };
+}
+
+function warnIfStranger({ output }: Environment, trust: DeviceTrust, keys: PartyKeys): void {
+  if (trust.member(keys.signing.kid, 'publisher') === undefined)
+    output.note(
+      `${printable(keys.name)} is not a publisher in the roster: the device will refuse its packages until the owner enrols it`,
+    );
+}
+
+/** The device of the roster at a prefix. @throws TIMED_OUT, or why its hello was not believed */
+async function trustedDevice(
+  link: BrokerLink,
+  trust: DeviceTrust,
+  prefix: string,
+  timeout: number,
+): Promise<TrustedDevice> {
+  const topics = new Topics(prefix);
+  let refused: SmartZoneError | undefined;
+  trust.on('refused', ({ error }) => (refused = error));
+  await link.subscribe(topics.roster, ({ payload }) => trust.receiveRoster(payload));
+  await link.subscribe(topics.hello, ({ payload }) => trust.receiveHello(payload));
+  const end = Date.now() + timeout;
+  while (trust.device === undefined || trust.device.behind) {
+    if (Date.now() >= end)
+      throw refused ?? new SmartZoneError('TIMED_OUT', `no device of the roster at ${prefix}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return trust.device;
+}
+
+async function installModel(environment: Environment, file: string, flags: ModelFlags): Promise<void> {
+  const { readPackage } = await publisher();
+  const { directory } = flags;
+  if (directory === undefined)
+    throw new UsageError("where to? give --directory with the agent's model directory");
+  const bytes = readFileSync(file);
+  const { manifest } = readPackage(bytes);
+  const offer =
+    flags.offer === undefined ? (await makeOffer(environment, file, flags)).bytes : readFileSync(flags.offer);
+  mkdirSync(directory, { recursive: true });
+  if (!statSync(directory).isDirectory()) throw new UsageError(`${directory} is not a folder`);
+  // The agent looks at the package when that appears: the offer must be there already.
+  writeFileAtomic(join(directory, 'offer'), offer, true, 0o644);
+  writeFileAtomic(join(directory, 'package.new'), bytes, true, 0o644);
+  environment.output.result(
+    { directory, sequence: manifest.sequence },
+    `${directory}: model ${manifest.sequence}; follow it with: smart-zone status`,
+  );
+}
+
+function readContentKey(file: string): Uint8Array {
+  const key = new Uint8Array(Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url'));
+  if (key.length !== 16) throw new SmartZoneError('KEY_FILE', `${file}: not a content key`);
+  return key;
+}
+
+function readLines(file: string): string[] {
+  return readFileSync(file, 'utf8')
+    .split(/\r?\n/)
+    .filter((line) => line !== '');
+}
+
+function beside(file: string, extension: string): string {
+  return join(dirname(file), basename(file, extname(file)) + extension);
+}
+
+/** The last sequence number that was signed with a key lies beside it. */
+function sequencePath(keyFile: string): string {
+  return seenPath(keyFile).replace(/\.seen\.json$/, '.sequence');
+}
+
+function lastSequence(keyFile: string): number {
+  const path = sequencePath(keyFile);
+  if (!existsSync(path)) return 0;
+  const number = Number(readFileSync(path, 'utf8').trim());
+  if (!Number.isSafeInteger(number) || number < 0)
+    throw new SmartZoneError('KEY_FILE', `${path}: damaged; give --sequence`);
+  return number;
+}
+
+function kib(bytes: number): string {
+  return `${Math.ceil(bytes / 1024).toLocaleString('en')} KiB`;
+}

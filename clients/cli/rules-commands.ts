@@ -1,0 +1,187 @@
+import type { Command } from 'commander';
+import { levelName } from '../owner/security-level.js';
+import type { Results } from '../../protocol/messages/results.js';
+import { kidToHex } from '../../protocol/kid.js';
+import {
+  performActions,
+  readRuleFile,
+  RuleEngine,
+  RulesClient,
+  type LabelEvent,
+  type Rule,
+} from '../rules/index.js';
+import {
+  Environment,
+  numberOption,
+  stopSignal,
+  withBroker,
+  withDevice,
+  withKey,
+  withOwnerLine,
+  type BrokerFlags,
+  type DeviceFlags,
+  type GlobalOptions,
+  type KeyFlags,
+  type OwnerFlags,
+} from './environment.js';
+import { printable } from './output.js';
+import { seenPath } from './places.js';
+
+interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {
+  readonly maxAge: number;
+  readonly count?: number;
+  readonly telemetry?: boolean;
+  readonly verbose?: boolean;
+}
+
+function rulesCommand(parent: Command, usage: string, description: string): Command {
+  return withOwnerLine(withKey(withDevice(withBroker(parent.command(usage))), 'rules'))
+    .description(description)
+    .option(
+      '--max-age <seconds>',
+      'labels whose sensor time is further off are not acted on',
+      numberOption('--max-age', 0.1, 86_400),
+      30,
+    )
+    .option('--count <number>', 'end after so many labels', numberOption('--count', 1, 1e9))
+    .option('--verbose', 'also say what was refused');
+}
+
+export function addRulesCommands(program: Command): void {
+  const rules = program.command('rules').description("open a device's labels, and act on them");
+
+  const watch = rulesCommand(rules, 'watch', 'print the labels as they come');
+  watch
+    .option('--telemetry', "also the device's telemetry")
+    .addHelpText('after', '\nExample:\n  $ smart-zone rules watch --device porch-pi')
+    .action(() => run(watch, []));
+
+  const act = rulesCommand(rules, 'run <file>', 'run a file of rules');
+  act
+    .addHelpText(
+      'after',
+      '\nThe file:\n' +
+        '  {"rules": [{"name": "porch light", "when": {"class": "face", "score": 0.6}, "hold": 30,\n' +
+        '    "on":  [{"publish": {"topic": "home/porch/light", "payload": "ON"}}],\n' +
+        '    "off": [{"publish": {"topic": "home/porch/light", "payload": "OFF"}}]}]}\n' +
+        'Conditions: class, score, error, sensor, device. Actions: print, publish, run (command and arguments, no shell).',
+    )
+    .action(() => run(act, readRuleFile(act.args[0] ?? '')));
+}
+
+async function run(command: Command, rules: readonly Rule[]): Promise<void> {
+  const flags = command.optsWithGlobals<RulesFlags>();
+  const environment = new Environment(flags);
+  const { output } = environment;
+  const keys = await environment.keys(flags, 'rules');
+  const owner = environment.ownerLine(flags);
+  const prefix = environment.prefix(flags);
+  const signal = stopSignal();
+  let client: RulesClient | undefined;
+  const engine = new RuleEngine(rules);
+  const acting: Promise<unknown>[] = [];
+  try {
+    const link = await environment.linkFor(flags, keys, true);
+    engine.on('edge', (edge) => {
+      output.result(
+        { rule: edge.rule.name, state: edge.state },
+        edge.actions.some((action) => 'print' in action) ? [] : `${printable(edge.rule.name)}: ${edge.state}`,
+      );
+      // With --json standard output has objects only.
+      const print = (line: string): void =>
+        output.json ? output.result({ print: line }, '') : output.result({}, line);
+      acting.push(
+        performActions(edge, { print, link }).then((failures) => {
+          for (const failure of failures) output.problem(failure);
+        }),
+      );
+    });
+    client = await RulesClient.open({
+      link,
+      keys,
+      owner,
+      prefix,
+      // One file for each device: they have their own counters.
+      seenPath: seenPath(keys.path).replace(
+        /\.seen\.json$/,
+        `.${prefix.replace(/[^A-Za-z0-9_-]+/g, '-')}.seen.json`,
+      ),
+      maxAge: flags.maxAge * 1000,
+    });
+    report(client, environment, flags);
+    let count = 0;
+    for await (const label of client.labels({ signal })) {
+      if (rules.length === 0) output.result(labelJson(label), describeLabel(label));
+      engine.apply(label);
+      if (++count === flags.count) break;
+    }
+  } finally {
+    engine.close();
+    await Promise.all(acting);
+    await client?.close();
+    await environment.close();
+  }
+}
+
+function report(client: RulesClient, { output }: Environment, { verbose, telemetry }: RulesFlags): void {
+  let last = '';
+  client.on('device', ({ name, kid, behind, hello }) => {
+    const model = hello.modelSequence === 0 ? 'no model' : `model ${hello.modelSequence}`;
+    const line = `device ${printable(name)} (${kidToHex(kid)}), ${levelName(hello.securityLevel)}, ${model}${behind ? ', has not taken the newest roster' : ''}`;
+    if (line !== last) output.note((last = line));
+  });
+  client.on('gap', ({ sensor, missed }) =>
+    output.note(`${printable(sensor.name)}: ${missed} labels are missing`),
+  );
+  client.on('stale', ({ sensor, ageMs }) =>
+    output.note(`${printable(sensor.name)}: a label ${Math.round(ageMs / 1000)} s old was not acted on`),
+  );
+  if (verbose === true)
+    client.on('refused', ({ what, error }) => output.note(`refused a ${what}: ${printable(error.message)}`));
+  if (telemetry === true)
+    client.on('telemetry', (event) => {
+      const { name, uptime } = event;
+      const counters = Object.fromEntries(event.counters);
+      const memory = Object.fromEntries(event.memory);
+      const stages = Object.fromEntries(event.stages);
+      const agent = Object.fromEntries(event.agent);
+      output.result({ telemetry: { name, uptime, counters, stages, memory, agent } }, [
+        `${printable(name)}: up ${Math.round(uptime / 1000)} s, ${Object.entries(counters)
+          .map(([key, value]) => `${printable(key)} ${value}`)
+          .join(', ')}`,
+      ]);
+    });
+}
+
+function labelJson(label: LabelEvent): object {
+  const { device, sensor, number, frameId, sensorTime, received, model, results } = label;
+  return { device, sensor, number, frameId, sensorTime, received, model, results };
+}
+
+/** One line: time, sensor, what was seen. */
+export function describeLabel({ sensor, sensorTime, number, results }: LabelEvent): string {
+  const time = new Date(sensorTime).toISOString().slice(11, 23);
+  return `${time}  ${printable(sensor.name)}  #${number}  ${describeResults(results)}`;
+}
+
+function describeResults(results: Results): string {
+  const scored = ({ name, index, score }: { name: string; index: number; score: number }): string =>
+    `${name === '' ? `class ${index}` : printable(name)} ${score.toFixed(2)}`;
+  switch (results.kind) {
+    case 'classes':
+      return results.classes.map(scored).join(', ') || 'nothing';
+    case 'detections':
+      return (
+        results.detections
+          .map((each) => {
+            const { x, y, width, height } = each.box;
+            return `${scored(each)} at ${[x, y, width, height].map((part) => part.toFixed(2)).join(' ')}`;
+          })
+          .join(', ') || 'nothing'
+      );
+    case 'reconstruction':
+      return `reconstruction error ${results.error.toPrecision(4)}`;
+    case 'tensor':
+      return `${results.format} tensor, ${results.data.length} bytes`;
+  }
+}
