@@ -2,6 +2,8 @@ import { encodeAgentCounters } from '../protocol/messages/telemetry.js';
 
 export type Stage = 'queue' | 'tee' | 'publish';
 
+const MOST_BYTES = 2048;
+
 /** Counters and stage latencies of this process: into sealed telemetry, the state topic and /metrics. Never per label. */
 export class Counters {
   readonly #counts = new Map<string, number>();
@@ -38,14 +40,28 @@ export class Counters {
     return this.#stages;
   }
 
-  /** The CBOR map that the TELEMETRY command takes: text to unsigned integers. */
+  /**
+   * The CBOR map that the TELEMETRY command takes: text to unsigned integers, as much as fits (the TA takes 2 KiB). Counters by
+   * code come last: there may be many, and their sums are in anyway.
+   */
   encode(): Uint8Array {
+    const all = this.#everything();
+    const byCode = (name: string): number => (/_(lost|refused)_/.test(name) ? 1 : 0);
+    const entries = [...all].sort(([a], [b]) => byCode(a) - byCode(b));
+    for (;;) {
+      const encoded = encodeAgentCounters(new Map(entries));
+      if (encoded.length <= MOST_BYTES) return encoded;
+      entries.pop();
+    }
+  }
+
+  #everything(): Map<string, number> {
     const map = new Map<string, number>(this.#counts);
     for (const [name, { totalMs, count, maxMs }] of this.#stages) {
       map.set(`${name}_us_total`, Math.round(totalMs * 1000));
       map.set(`${name}_us_max`, Math.round(maxMs * 1000));
       map.set(`${name}_count`, count);
     }
-    return encodeAgentCounters(map);
+    return map;
   }
 }

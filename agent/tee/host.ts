@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { HostReply, HostRequest, InvokeReply } from './messages.js';
-import { openSession, type TeeSession } from './session.js';
+import { TeeSession } from './session.js';
 
 /*
  * The TEE client process: loads the addon, holds the one session, answers the daemon's requests. It ends with the daemon: when
@@ -14,7 +14,7 @@ let session: TeeSession | undefined;
 
 const answer = async (request: HostRequest): Promise<HostReply> => {
   if (request.kind === 'open') {
-    session = await openSession(createRequire(import.meta.url), request);
+    session = await TeeSession.create(createRequire(import.meta.url), request);
     return { kind: 'opened' };
   }
   if (!session) throw new Error('no session');

@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SmartZoneError } from '../../protocol/errors.js';
 import type { TeeConfig } from '../config.js';
@@ -40,7 +40,7 @@ export class TeeProcess {
     const child = fork(hostModule(root), {
       execArgv: [],
       serialization: 'advanced',
-      env: { ...process.env, SMART_ZONE_TEE_DIR: config.storageDir },
+      env: { ...process.env, ...softTeeEnvironment(root, config) },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const tee = new TeeProcess(child, config.deadlineMs);
@@ -110,6 +110,13 @@ export class TeeProcess {
 const hostModule = (root: string): string => {
   const here = new URL('./host.js', import.meta.url);
   return existsSync(here) ? here.pathname : join(root, 'dist', 'agent', 'tee', 'host.js');
+};
+
+/** Where the software TEE lives, and the program that its client library starts there if nobody answers yet. */
+const softTeeEnvironment = (root: string, { library, storageDir }: TeeConfig): Record<string, string> => {
+  if (library !== 'soft') return {};
+  mkdirSync(storageDir, { recursive: true, mode: 0o700 });
+  return { SMART_ZONE_TEE_DIR: storageDir, SMART_ZONE_TEE_SPAWN: join(root, 'build', 'smart-zone-tee') };
 };
 
 const libraryPath = (root: string, library: string): string => {

@@ -55,6 +55,18 @@ test('counters encode as the map that the TA takes', () => {
   );
 });
 
+test('more counters than the TA takes: those by code give way', () => {
+  const counters = new Counters();
+  for (let i = 0; i < 200; i += 1) counters.lost(`SOME_LONG_CODE_${i}`);
+  counters.add('frames_received', 1);
+  const encoded = counters.encode();
+  expect(encoded.length).toBeLessThanOrEqual(2048);
+  expect(encoded.length).toBeGreaterThan(1900);
+  const map = decodeStrict(encoded) as ReadonlyMap<string, number>;
+  expect(map.get('frames_received')).toBe(1);
+  expect(map.get('frames_lost')).toBe(200);
+});
+
 describe('HealthServer', () => {
   let ready = false;
   const counters = new Counters();
