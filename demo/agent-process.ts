@@ -120,7 +120,9 @@ export class AgentProcess extends EventEmitter<AgentProcessEvents> {
       await this.#exited;
       clearTimeout(timer);
     }
-    await end([...Object.values(pids), ...Object.values(this.teePids)].filter((pid) => pid !== undefined));
+    const after = this.teePids;
+    const all = [pids.client, pids.supervisor, pids.ta, after.client, after.supervisor, after.ta];
+    await end(all.filter((pid) => pid !== undefined));
   }
 
   #line(text: string): void {
