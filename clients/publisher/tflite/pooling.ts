@@ -28,25 +28,28 @@ export const convertPool =
     };
     const [top, bottom] = windowPadding(operator, at.padding, vertical);
     const [left, right] = windowPadding(operator, at.padding, horizontal);
+    const window = [
+      vertical.stride,
+      horizontal.stride,
+      vertical.kernel,
+      horizontal.kernel,
+      top,
+      left,
+      bottom,
+      right,
+    ];
     conversion.emit(operator, {
       code,
       activation: fusedActivation(operator, at.activation),
       inputs: [x],
       output: y,
-      ints: [
-        vertical.stride,
-        horizontal.stride,
-        vertical.kernel,
-        horizontal.kernel,
-        top,
-        left,
-        bottom,
-        right,
-        // TFLite rounds the mean of uint8 values half up, of int8 values half away from zero.
-        code === 'AVERAGE_POOL_2D' && conversion.sourceOf(operator, 0).type === 'UINT8' ? 1 : 0,
-      ],
+      ints: code === 'AVERAGE_POOL_2D' ? [...window, ...meanRounding(conversion, operator)] : window,
     });
   };
+
+/** TFLite rounds a mean in the middle up in uint8 models and away from 0 in int8 ones (graph.h, AVERAGE_POOL_2D). */
+const meanRounding = (conversion: Conversion, operator: TfliteOperator): number[] =>
+  conversion.sourceOf(operator, 0).type === 'UINT8' ? [1] : [];
 
 /** The mean over height and width; other axes have no operator. */
 export const convertMean = (conversion: Conversion, operator: TfliteOperator): void => {
