@@ -58,7 +58,12 @@ export class World {
         folder: join(folder, 'agent'),
         brokerUrl: broker.url,
         prefix: PREFIX,
-        set: { 'receipts.frames': 4, 'receipts.intervalMs': 100, 'telemetry.intervalMs': 0, ...options.agent },
+        set: {
+          'receipts.frames': 4,
+          'receipts.intervalMs': 100,
+          'telemetry.intervalMs': 0,
+          ...options.agent,
+        },
       });
       close.push(() => agent.stop());
       const home = Household.create({
