@@ -173,9 +173,11 @@ static void put_memory(struct sz_cbor_writer *w)
     if (TEE_GetPropertyAsU32(TEE_PROPSET_CURRENT_TA, "gpd.ta.dataSize", &heap) != TEE_SUCCESS) {
         heap = 0;
     }
-    sz_cbor_put_map(w, 5);
+    sz_cbor_put_map(w, 6);
     sz_cbor_put_text(w, "arena");
     sz_cbor_put_uint(w, arena);
+    sz_cbor_put_text(w, "image");
+    sz_cbor_put_uint(w, property("smartzone.image.size"));
     sz_cbor_put_text(w, "model");
     sz_cbor_put_uint(w, model);
     sz_cbor_put_text(w, "heap_peak");
