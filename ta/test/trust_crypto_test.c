@@ -2,6 +2,7 @@
  * handles that stay. */
 #include "soft/internal/soft_tee.h"
 #include "trust/crypto.h"
+#include "trust/crypto_internal.h"
 #include "trust_test.h"
 
 #include <openssl/evp.h>
@@ -233,6 +234,26 @@ static unsigned handles(void)
     return 300;
 }
 
+/* No operation keeps its key behind a call, whether that succeeded or not. */
+static unsigned forgotten_keys(void)
+{
+    uint8_t sealed[16 + SZ_TAG_SIZE] = {0}, plain[16] = {0};
+    const TEE_OperationHandle operations[] = {sz_crypto.gcm_encrypt, sz_crypto.gcm_decrypt, sz_crypto.hmac};
+    trust_test_now = "forgotten keys";
+    CHECK(sz_gcm_open(key, nonce, aad, SZ_BYTES(sealed, 16), sealed + 16, plain) == SZ_BAD_TAG);
+    for (unsigned round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 3; i++) {
+            TEE_OperationInfo info;
+            TEE_GetOperationInfo(operations[i], &info);
+            CHECK((info.handleState & TEE_HANDLE_FLAG_KEY_SET) == 0);
+        }
+        CHECK(sz_gcm_seal(key, nonce, aad, SZ_BYTES(plain, 16), sealed, sealed + 16) == SZ_OK);
+        CHECK(sz_gcm_open(key, nonce, aad, SZ_BYTES(sealed, 16), sealed + 16, plain) == SZ_OK);
+        CHECK(sz_gcm_open_shared(key, nonce, aad, sealed, sizeof sealed, plain, NULL, NULL) == SZ_OK);
+    }
+    return 9;
+}
+
 static unsigned small_things(void)
 {
     uint8_t secret[40], other[40] = {0};
@@ -253,11 +274,11 @@ int main(void)
     CHECK(sz_crypto_init() == SZ_OK);
     const unsigned opened = shared_memory(), raced = rewritten(), hashed = hashes(),
                    points = refused_points(), keys = agreement_and_signature(), held = handles(),
-                   small = small_things();
+                   small = small_things(), forgotten = forgotten_keys();
     printf("crypto: %u records from shared memory, %u while it is rewritten, %u hashes, %u refused points, "
            "%u agreements and "
-           "signatures, %u rounds of handles, %u small things\n",
-           opened, raced, hashed, points, keys, held, small);
+           "signatures, %u rounds of handles, %u forgotten keys, %u small things\n",
+           opened, raced, hashed, points, keys, held, forgotten, small);
     sz_crypto_release();
     struct sz_soft_tee_usage end;
     sz_soft_tee_usage(&end);

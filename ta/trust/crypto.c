@@ -45,6 +45,12 @@ void sz_crypto_reset(TEE_OperationHandle operation)
     }
 }
 
+void sz_crypto_forget(TEE_OperationHandle operation)
+{
+    sz_crypto_reset(operation);
+    (void)TEE_SetOperationKey(operation, TEE_HANDLE_NULL);
+}
+
 void sz_wipe(void *secret, size_t length)
 {
     volatile uint8_t *at = secret;
@@ -127,6 +133,7 @@ enum sz_code sz_hmac_sha256(struct sz_bytes key, const struct sz_bytes *pieces, 
             }
         }
     }
+    sz_crypto_forget(sz_crypto.hmac);
     TEE_ResetTransientObject(sz_crypto.hmac_key);
     sz_wipe(padded, sizeof padded);
     return code;

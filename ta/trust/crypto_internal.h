@@ -18,4 +18,7 @@ extern struct sz_crypto_handles sz_crypto;
 /* Makes an operation ready for another key. TEE_ResetOperation() panics on one that never had a key. */
 void sz_crypto_reset(TEE_OperationHandle operation);
 
+/* Takes the key out of an operation that is over, so that it does not stay in the core until the next one. */
+void sz_crypto_forget(TEE_OperationHandle operation);
+
 #endif

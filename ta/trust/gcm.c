@@ -32,13 +32,12 @@ enum sz_code sz_gcm_seal(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_t nonce
                          uint8_t tag[SZ_TAG_SIZE])
 {
     size_t written = plaintext.length, tag_length = SZ_TAG_SIZE;
-    if (!begin(sz_crypto.gcm_encrypt, key, nonce, aad, plaintext.length) ||
-        TEE_AEEncryptFinal(sz_crypto.gcm_encrypt, plaintext.at, plaintext.length, ciphertext, &written, tag,
-                           &tag_length) != TEE_SUCCESS ||
-        written != plaintext.length || tag_length != SZ_TAG_SIZE) {
-        return SZ_CRYPTO_FAILED;
-    }
-    return SZ_OK;
+    const bool sealed = begin(sz_crypto.gcm_encrypt, key, nonce, aad, plaintext.length) &&
+                        TEE_AEEncryptFinal(sz_crypto.gcm_encrypt, plaintext.at, plaintext.length, ciphertext,
+                                           &written, tag, &tag_length) == TEE_SUCCESS &&
+                        written == plaintext.length && tag_length == SZ_TAG_SIZE;
+    sz_crypto_forget(sz_crypto.gcm_encrypt);
+    return sealed ? SZ_OK : SZ_CRYPTO_FAILED;
 }
 
 enum sz_code sz_gcm_open(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_t nonce[SZ_NONCE_SIZE],
@@ -54,6 +53,7 @@ enum sz_code sz_gcm_open(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_t nonce
     memcpy(expected, tag, sizeof expected);
     result = TEE_AEDecryptFinal(sz_crypto.gcm_decrypt, ciphertext.at, ciphertext.length, out, &written,
                                 expected, SZ_TAG_SIZE);
+    sz_crypto_forget(sz_crypto.gcm_decrypt);
     if (result == TEE_SUCCESS && written == ciphertext.length) {
         return SZ_OK;
     }
@@ -101,11 +101,12 @@ enum sz_code sz_gcm_open_shared(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_
     last = 0;
     if (code == SZ_OK) {
         const TEE_Result result =
-            TEE_AEDecryptFinal(sz_crypto.gcm_decrypt, NULL, 0, NULL, &last, expected, SZ_TAG_SIZE);
+            TEE_AEDecryptFinal(sz_crypto.gcm_decrypt, bounce, 0, out + body, &last, expected, SZ_TAG_SIZE);
         code = result == TEE_SUCCESS             ? SZ_OK
                : result == TEE_ERROR_MAC_INVALID ? SZ_BAD_TAG
                                                  : SZ_CRYPTO_FAILED;
     }
+    sz_crypto_forget(sz_crypto.gcm_decrypt);
     if (digest != NULL) {
         sz_sha256_update(SZ_BYTES(expected, SZ_TAG_SIZE));
         if (sz_sha256_end(digest) != SZ_OK) {
