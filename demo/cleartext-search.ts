@@ -16,61 +16,52 @@ const BLOCK = 8;
 const LEAST_DISTINCT_IN_BLOCK = LEAST_DISTINCT - (WINDOW - BLOCK);
 const FILTER_BITS = 24;
 
+interface Secret {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** All of it must occur; else any window of it. */
+  readonly whole: boolean;
+}
+
 interface Place {
-  readonly source: number;
+  readonly secret: Secret;
   readonly offset: number;
 }
 
 /**
- * Searches bytes for anything of a set of secrets. Of long ones (frames) any 16 bytes in a row count, if at least 12 of them are
- * distinct: flat areas of a picture agree with anything. Short ones (names, keys) count as a whole, also in hexadecimal and
- * base64.
+ * Searches bytes for anything of a set of secrets, in one pass. Of long ones (frames) any 16 bytes in a row count, if at least 12
+ * of them are distinct: flat areas of a picture agree with anything. Short ones (names, keys) count as a whole, also in
+ * hexadecimal and base64.
  */
 export class CleartextSearch {
-  readonly #sources: { readonly secret: string; readonly bytes: Uint8Array }[] = [];
+  readonly #names = new Set<string>();
   readonly #places = new Map<number, Place[]>();
   readonly #filter = new Uint8Array(1 << (FILTER_BITS - 3));
-  readonly #exact: { readonly secret: string; readonly needle: Buffer }[] = [];
 
-  /** How many secrets are looked for. */
-  get size(): number {
-    return this.#sources.length + new Set(this.#exact.map(({ secret }) => secret)).size;
+  /** The secrets that are looked for, by the names they were added with. */
+  get names(): ReadonlySet<string> {
+    return this.#names;
   }
 
   /** @param bytes copied */
-  addFrame(secret: string, bytes: Uint8Array): void {
-    const source = this.#sources.push({ secret, bytes: Uint8Array.from(bytes) }) - 1;
-    for (let offset = 0; offset + BLOCK <= bytes.length; offset += BLOCK) {
-      if (distinct(bytes, offset, BLOCK) < LEAST_DISTINCT_IN_BLOCK) continue;
-      const hash = hashOf(word(bytes, offset), word(bytes, offset + 4));
-      const places = this.#places.get(hash);
-      if (places) places.push({ source, offset });
-      else this.#places.set(hash, [{ source, offset }]);
-      this.#filter[hash >>> 3] = (this.#filter[hash >>> 3] ?? 0) | (1 << (hash & 7));
-    }
+  addFrame(name: string, bytes: Uint8Array): void {
+    const secret = { name, bytes: Uint8Array.from(bytes), whole: false };
+    for (let offset = 0; offset + BLOCK <= bytes.length; offset += BLOCK)
+      if (distinct(bytes, offset, BLOCK) >= LEAST_DISTINCT_IN_BLOCK) this.#index(secret, offset);
   }
 
   /** @param bytes at least 8: shorter ones occur by chance */
-  addExact(secret: string, bytes: Uint8Array): void {
-    if (bytes.length < 8) throw new RangeError(`${secret}: ${bytes.length} bytes occur by chance`);
+  addExact(name: string, bytes: Uint8Array): void {
+    if (bytes.length < BLOCK) throw new RangeError(`${name}: ${bytes.length} bytes occur by chance`);
     const raw = Buffer.from(bytes);
     const texts = [raw.toString('hex'), raw.toString('base64').replace(/=+$/, ''), raw.toString('base64url')];
-    this.#exact.push({ secret, needle: raw });
-    for (const text of new Set(texts)) this.#exact.push({ secret, needle: Buffer.from(text) });
+    for (const needle of [raw, ...[...new Set(texts)].map((text) => Buffer.from(text))])
+      this.#index({ name, bytes: needle, whole: true }, 0);
   }
 
   /** The first secret that occurs, or undefined. */
   find(haystack: Uint8Array): Finding | undefined {
-    const buffer = Buffer.from(haystack.buffer, haystack.byteOffset, haystack.length);
-    for (const { secret, needle } of this.#exact) {
-      const at = buffer.indexOf(needle);
-      if (at >= 0) return { secret, at, length: needle.length };
-    }
-    return this.#findWindow(haystack);
-  }
-
-  #findWindow(haystack: Uint8Array): Finding | undefined {
-    if (haystack.length < WINDOW || this.#places.size === 0) return undefined;
+    if (haystack.length < BLOCK || this.#places.size === 0) return undefined;
     const filter = this.#filter;
     // The eight bytes from `at` on, little-endian, moved along byte by byte.
     let low = word(haystack, 0);
@@ -78,8 +69,10 @@ export class CleartextSearch {
     for (let at = 0; ; at += 1) {
       const hash = hashOf(low, high);
       if (((filter[hash >>> 3] as number) & (1 << (hash & 7))) !== 0) {
-        const finding = this.#agreeAt(haystack, at, hash);
-        if (finding) return finding;
+        for (const place of this.#places.get(hash) ?? []) {
+          const finding = agreement(haystack, at, place);
+          if (finding) return finding;
+        }
       }
       if (at + BLOCK >= haystack.length) return undefined;
       low = (low >>> 8) | (high << 24);
@@ -87,27 +80,36 @@ export class CleartextSearch {
     }
   }
 
-  /** Extends an agreement of one block to both sides and looks for a window in it. */
-  #agreeAt(haystack: Uint8Array, at: number, hash: number): Finding | undefined {
-    for (const { source, offset } of this.#places.get(hash) ?? []) {
-      const { secret, bytes } = this.#sources[source] as { secret: string; bytes: Uint8Array };
-      let before = 0;
-      while (before < WINDOW && at > before && offset > before) {
-        if (haystack[at - before - 1] !== bytes[offset - before - 1]) break;
-        before += 1;
-      }
-      let after = 0;
-      while (after < BLOCK + WINDOW && at + after < haystack.length && offset + after < bytes.length) {
-        if (haystack[at + after] !== bytes[offset + after]) break;
-        after += 1;
-      }
-      for (let start = at - before; start + WINDOW <= at + after; start += 1)
-        if (distinct(haystack, start, WINDOW) >= LEAST_DISTINCT)
-          return { secret, at: start, length: before + after };
-    }
-    return undefined;
+  #index(secret: Secret, offset: number): void {
+    this.#names.add(secret.name);
+    const hash = hashOf(word(secret.bytes, offset), word(secret.bytes, offset + 4));
+    const places = this.#places.get(hash);
+    if (places) places.push({ secret, offset });
+    else this.#places.set(hash, [{ secret, offset }]);
+    this.#filter[hash >>> 3] = (this.#filter[hash >>> 3] ?? 0) | (1 << (hash & 7));
   }
 }
+
+/** Extends an agreement of one block to both sides, and judges it. */
+const agreement = (haystack: Uint8Array, at: number, { secret, offset }: Place): Finding | undefined => {
+  const { name, bytes, whole } = secret;
+  const reach = whole ? bytes.length : BLOCK + WINDOW;
+  let before = 0;
+  while (before < WINDOW && at > before && offset > before) {
+    if (haystack[at - before - 1] !== bytes[offset - before - 1]) break;
+    before += 1;
+  }
+  let after = 0;
+  while (after < reach && at + after < haystack.length && offset + after < bytes.length) {
+    if (haystack[at + after] !== bytes[offset + after]) break;
+    after += 1;
+  }
+  if (whole) return after === bytes.length ? { secret: name, at, length: after } : undefined;
+  for (let start = at - before; start + WINDOW <= at + after; start += 1)
+    if (distinct(haystack, start, WINDOW) >= LEAST_DISTINCT)
+      return { secret: name, at: start, length: before + after };
+  return undefined;
+};
 
 const word = (bytes: Uint8Array, at: number): number =>
   ((bytes[at] as number) |
