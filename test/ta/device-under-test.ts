@@ -9,6 +9,7 @@ import {
   encodeDeterministic,
   encodeFrame,
   encodeModelBegin,
+  type Format,
   type Hello,
   type Label,
   openLabelOffer,
@@ -168,7 +169,7 @@ export class DeviceUnderTest {
 
   async sealOffer(
     sensor: Party,
-    options: { counter?: number; rosterVersion?: number; dims?: number[] } = {},
+    options: { counter?: number; rosterVersion?: number; format?: Format; dims?: readonly number[] } = {},
   ): Promise<SensorChannel> {
     const hello = await this.hello();
     const id = asChannelId(randomBytes(8));
@@ -178,7 +179,7 @@ export class DeviceUnderTest {
       {
         channel: id,
         secret,
-        inputShape: { format: 'u8', dims: options.dims ?? [128, 128, 3] },
+        inputShape: { format: options.format ?? 'u8', dims: options.dims ?? [128, 128, 3] },
         counter,
         rosterVersion: options.rosterVersion ?? hello.rosterVersion,
         modelSequence: hello.modelSequence,
