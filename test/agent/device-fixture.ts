@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from '../../agent/agent.js';
@@ -17,7 +26,7 @@ import {
 } from '../../clients/publisher/index.js';
 import { RulesClient, type LabelEvent } from '../../clients/rules/index.js';
 import { SensorClient } from '../../clients/sensor/index.js';
-import { buildTflite } from '../models/tflite-builder.js';
+import { buildTflite, floats } from '../models/tflite-builder.js';
 
 export const PREFIX = 'smartzone/test';
 export const INPUTS = 4;
@@ -33,9 +42,11 @@ export class DeviceFixture {
   readonly #closers: (() => Promise<void>)[] = [];
   readonly #agents: Agent[] = [];
 
+  #sensorClient: SensorClient | undefined;
+
   private constructor(
     readonly folder: string,
-    readonly broker: DevBroker,
+    public broker: DevBroker,
   ) {}
 
   static async create(): Promise<DeviceFixture> {
@@ -56,19 +67,14 @@ export class DeviceFixture {
         `models.directory=${join(this.folder, 'models')}`,
         'receipts.intervalMs=50',
         'telemetry.intervalMs=0',
+        'queue.depth=64',
         ...set,
       ],
     });
   }
 
   async agent(...set: string[]): Promise<Agent> {
-    const log = new Log({
-      level: 'debug',
-      write: (line) => {
-        this.logLines.push(line);
-        if (process.env['AGENT_LOG']) process.stderr.write(line);
-      },
-    });
+    const log = new Log({ level: 'debug', write: (line) => this.logLines.push(line) });
     const agent = await Agent.create(this.config(...set), { log });
     this.#agents.push(agent);
     return agent;
@@ -80,6 +86,10 @@ export class DeviceFixture {
     return link;
   }
 
+  get allConnected(): boolean {
+    return this.#links.every(({ connected }) => connected);
+  }
+
   /** Claims the device and enrols all parties. */
   async claim(): Promise<Owner> {
     const link = await this.link('owner');
@@ -89,17 +99,26 @@ export class DeviceFixture {
     return owner;
   }
 
-  /** Leaves a model for the agent to install: a network of four hyperbolic tangents. */
+  /** Leaves a model for the agent to install: a network that gives back its four inputs. */
   async stageModel(owner: Owner, sequence = 1): Promise<void> {
     const network = importTflite(
       buildTflite({
-        tensors: [{ shape: [1, INPUTS] }, { shape: [1, INPUTS] }],
-        operators: [{ name: 'TANH', inputs: [0], outputs: [1], options: [] }],
+        tensors: [
+          { shape: [1, INPUTS] },
+          { shape: [INPUTS, INPUTS], data: floats(IDENTITY) },
+          { shape: [INPUTS], data: floats(new Array<number>(INPUTS).fill(0)) },
+          { shape: [1, INPUTS] },
+        ],
+        operators: [{ name: 'FULLY_CONNECTED', inputs: [0, 1, 2], outputs: [3], options: [] }],
         inputs: [0],
-        outputs: [1],
+        outputs: [3],
       }),
     );
-    const sealed = await pack(network, { name: `tanh ${sequence}`, golden: tanh });
+    const sealed = await pack(network, {
+      name: `identity ${sequence}`,
+      golden: identity,
+      results: { kind: 'vector' },
+    });
     const signed = signPackage(sealed, this.publisher.signing, sequence);
     const [device] = owner.devices;
     if (!device) throw new Error('no device');
@@ -114,9 +133,11 @@ export class DeviceFixture {
   }
 
   async openSensor(): Promise<SensorClient> {
+    if (this.#sensorClient) return this.#sensorClient;
     const options = { keys: this.sensor, owner: publicOf(this.owner), prefix: PREFIX };
     const sensor = await SensorClient.open({ ...options, link: await this.link('sensor') });
     this.#closers.push(() => sensor.close());
+    this.#sensorClient = sensor;
     return sensor;
   }
 
@@ -126,6 +147,15 @@ export class DeviceFixture {
     rules.on('label', (label) => labels.push(label));
     this.#closers.push(() => rules.close());
     return rules;
+  }
+
+  /** The process that the TA runs in: a child of the one that lives in the software TEE's folder. */
+  taProcess(): number {
+    const home = join(this.folder, 'tee');
+    const supervisor = processes().find(({ pid }) => linkTarget(`/proc/${pid}/cwd`) === home);
+    const ta = processes().find(({ parent }) => parent === supervisor?.pid);
+    if (!ta) throw new Error('the TA does not run');
+    return ta.pid;
   }
 
   async close(): Promise<void> {
@@ -148,9 +178,26 @@ export class DeviceFixture {
 /** Four float32 numbers as a frame. */
 export const frameOf = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
 
-const tanh: GoldenRunner = {
-  run: (_graph, _format, frame) => {
-    const input = new Float32Array(Uint8Array.from(frame).buffer);
-    return Promise.resolve([new Uint8Array(input.map(Math.tanh).buffer)]);
-  },
+const processes = (): { pid: number; parent: number }[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        // pid (command) state parent … ; the command may contain anything.
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+        return [{ pid: Number(name), parent: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) }];
+      } catch {
+        return [];
+      }
+    });
+
+const linkTarget = (path: string): string | undefined => {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 };
+
+const IDENTITY = Array.from({ length: INPUTS * INPUTS }, (_, i) => (i % (INPUTS + 1) === 0 ? 1 : 0));
+const identity: GoldenRunner = { run: (_graph, _format, frame) => Promise.resolve([Uint8Array.from(frame)]) };
