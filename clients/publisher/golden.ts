@@ -44,17 +44,12 @@ interface Printed {
 
 const execute = promisify(execFile);
 
-/** build/ctest/engine_run of the nearest folder above that has one: the repository's root, also from inside dist/. */
+/** What the repository builds; this file is in its sources or in its dist/. Folders outside the package are not searched. */
 const findEngineTool = (): string | undefined => {
-  for (
-    let folder = dirname(fileURLToPath(import.meta.url));
-    dirname(folder) !== folder;
-    folder = dirname(folder)
-  ) {
-    const tool = join(folder, 'build', 'ctest', 'engine_run');
-    if (existsSync(tool)) return tool;
-  }
-  return undefined;
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
+  const tool = join(folder, 'build', 'ctest', 'engine_run');
+  return existsSync(tool) ? tool : undefined;
 };
 
 /**
