@@ -148,7 +148,7 @@ export function addModelCommands(program: Command): void {
     "put a package and its offer into the agent's model directory",
   )
     .option('--directory <folder>', "the agent's model directory (its setting models.directory)")
-    .option('--offer <file>', 'offer file; without it one is made for the device')
+    .option('--offer <file>', 'offer file (default: beside the package, .offer; without one it is made for the device)')
     .option('--content-key <file>', 'content key file (default: beside the package, .key)');
   install
     .addHelpText(
@@ -282,8 +282,11 @@ async function installModel(environment: Environment, file: string, flags: Model
     throw new UsageError("where to? give --directory with the agent's model directory");
   const bytes = readFileSync(file);
   const { manifest } = readPackage(bytes);
+  const wrapped = flags.offer ?? beside(file, '.offer');
   const offer =
-    flags.offer === undefined ? (await makeOffer(environment, file, flags)).bytes : readFileSync(flags.offer);
+    flags.offer !== undefined || existsSync(wrapped)
+      ? readFileSync(wrapped)
+      : (await makeOffer(environment, file, flags)).bytes;
   mkdirSync(directory, { recursive: true });
   if (!statSync(directory).isDirectory()) throw new UsageError(`${directory} is not a folder`);
   // The agent looks at the package when that appears: the offer must be there already.

@@ -24,6 +24,7 @@ import {
   type KeyFlags,
   type OwnerFlags,
 } from './environment.js';
+import { problemOf } from './exit-codes.js';
 import { printable } from './output.js';
 import { seenPath } from './places.js';
 
@@ -33,6 +34,9 @@ interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, 
   readonly telemetry?: boolean;
   readonly verbose?: boolean;
 }
+
+/** Milliseconds after which the user is told what is missing. */
+const WAITING_NOTE = 5000;
 
 function rulesCommand(parent: Command, usage: string, description: string): Command {
   return withOwnerLine(withKey(withDevice(withBroker(parent.command(usage))), 'rules'))
@@ -109,6 +113,9 @@ async function run(command: Command, rules: readonly Rule[]): Promise<void> {
       maxAge: flags.maxAge * 1000,
     });
     report(client, environment, flags);
+    client.ready(WAITING_NOTE).catch((error: unknown) => {
+      if (!signal.aborted) output.note(`still waiting: ${printable(problemOf(error).message)}`);
+    });
     let count = 0;
     for await (const label of client.labels({ signal })) {
       if (rules.length === 0) output.result(labelJson(label), describeLabel(label));

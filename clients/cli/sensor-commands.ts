@@ -41,6 +41,9 @@ interface SensorFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags,
   readonly watch?: boolean;
 }
 
+/** Fewer than the agent queues by default: it would drop the oldest. */
+const MOST_WAITING = 12;
+
 const FITS: readonly string[] = ['stretch', 'letterbox', 'crop'] satisfies Fit[];
 
 function sensorCommand(parent: Command, usage: string, description: string): Command {
@@ -62,7 +65,7 @@ export function addSensorCommands(program: Command): void {
   const send = sensorCommand(
     sensor,
     'send <source...>',
-    'send each picture once and wait until the device has labelled it',
+    'send each picture once and wait until the device has receipted it',
   );
   send
     .addHelpText(
@@ -135,7 +138,7 @@ async function run(command: Command, stream: boolean): Promise<void> {
 
 function summary(frames: number, receipted: number, dropped: number, queued: number): string {
   const lost = dropped + queued;
-  return `${frames} sent, ${receipted} labelled by the device${lost === 0 ? '' : `, ${lost} not`}`;
+  return `${frames} sent, ${receipted} receipted by the device${lost === 0 ? '' : `, ${lost} not`}`;
 }
 
 function checkSources(sources: readonly string[], { loop, watch, raw }: SensorFlags): void {
@@ -196,7 +199,7 @@ async function feed(
     const { frames, receipted, dropped } = client.stats;
     const of = total === undefined ? '' : `/${total}`;
     output.progress(
-      `${frames}${of} sent, ${receipted} labelled${dropped === 0 ? '' : `, ${dropped} dropped`}`,
+      `${frames}${of} sent, ${receipted} receipted${dropped === 0 ? '' : `, ${dropped} dropped`}`,
     );
     if (stream) {
       next = Math.max(next + 1000 / fps, performance.now());
@@ -208,7 +211,7 @@ async function feed(
 /** `send` loses nothing: it waits while many frames are without a receipt. */
 async function room(client: SensorClient, timeout: number): Promise<void> {
   const end = Date.now() + timeout;
-  while (client.stats.queued >= 32 && Date.now() < end)
+  while (client.stats.queued >= MOST_WAITING && Date.now() < end)
     await new Promise((resolve) => setTimeout(resolve, 10));
 }
 

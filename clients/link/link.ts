@@ -260,6 +260,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
 
   private fallBack(): void {
     this.clientOptions.protocolVersion = 4;
+    // The broker is there: no reason to wait.
+    this.clientOptions.reconnectPeriod = 1;
   }
 
   private onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void {

@@ -123,6 +123,10 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   private askedAt = 0;
   private askAgainAfter = ASK_AGAIN;
   private answered = false;
+  private lastHello: Uint8Array | undefined;
+  /** A broker that was restarted may have lost what it retained. */
+  private readonly onConnected = (): void => this.publishHello();
+  private state: 'starting' | 'running' | 'closed' = 'starting';
   private timer: NodeJS.Timeout | undefined;
   private ending = new AbortController();
 
@@ -201,6 +205,8 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   }
 
   async close(): Promise<void> {
+    this.state = 'closed';
+    this.options.link.off('connected', this.onConnected);
     clearInterval(this.timer);
     this.ending.abort();
     this.epochs.wipe();
@@ -209,10 +215,8 @@ export class RulesClient extends EventEmitter<RulesEvents> {
 
   private async start(): Promise<void> {
     const { link, keys } = this.options;
-    this.trust.on('device', (device) => {
-      this.emit('device', device);
-      this.considerHello();
-    });
+    this.trust.on('device', () => this.onDevice());
+    link.on('connected', this.onConnected);
     this.trust.on('refused', ({ what, error }) => this.refuse(what, error));
     this.timer = setInterval(() => this.keepHouse(), HOUSEKEEPING_INTERVAL);
     this.timer.unref();
@@ -224,6 +228,18 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     await subscribe(this.topics.rulesOffer(keys.signing.kid), ({ payload }) => this.receiveOffer(payload));
     await subscribe(this.topics.label('+'), ({ topic, payload }) => this.receiveRecord(topic, payload));
     await subscribe(this.topics.telemetry, ({ topic, payload }) => this.receiveRecord(topic, payload));
+    // Whoever awaited `open` attaches listeners first: nothing can be opened, so nothing missed, before the rules hello.
+    setImmediate(() => {
+      this.state = this.state === 'starting' ? 'running' : this.state;
+      this.onDevice();
+    });
+  }
+
+  private onDevice(): void {
+    const { device } = this.trust;
+    if (this.state !== 'running' || device === undefined) return;
+    this.emit('device', device);
+    this.considerHello();
   }
 
   private whyNotReady(): SmartZoneError {
@@ -249,18 +265,25 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   }
 
   private sendHello(device: TrustedDevice): void {
-    const { link, keys } = this.options;
     const now = this.clock();
     this.asked = device;
     this.askedAt = now;
     this.answered = false;
-    const message = this.freshness.renew({
+    this.lastHello = this.freshness.renew({
       device: device.kid,
       time: this.witness.nextCounter(now),
       rosterVersion: this.trust.roster?.version ?? 0,
       modelSequence: this.witness.device(device.kid).model,
     });
-    link.publish(this.topics.rulesHello(keys.signing.kid), message, { retain: true }).catch(() => undefined);
+    this.publishHello();
+  }
+
+  private publishHello(): void {
+    const { link, keys } = this.options;
+    if (this.lastHello === undefined) return;
+    link
+      .publish(this.topics.rulesHello(keys.signing.kid), this.lastHello, { retain: true })
+      .catch(() => undefined);
   }
 
   private receiveOffer(message: Uint8Array): void {

@@ -117,8 +117,14 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   private channel: Channel | undefined;
   private lastProgress = 0;
   private underWay = 0;
+  private state: 'starting' | 'running' | 'closed' = 'starting';
   private timer: NodeJS.Timeout | undefined;
-  private readonly onConnected = (): void => this.pump();
+  private lastOffer: Uint8Array | undefined;
+  private readonly onConnected = (): void => {
+    // A broker that was restarted may have lost what it retained; the device takes an equal offer as the same.
+    this.publishOffer();
+    this.pump();
+  };
 
   private constructor(private readonly options: SensorOptions) {
     super();
@@ -227,6 +233,7 @@ export class SensorClient extends EventEmitter<SensorEvents> {
 
   /** Stops; what is queued is dropped and reported so. */
   async close(): Promise<void> {
+    this.state = 'closed';
     clearInterval(this.timer);
     this.options.link.off('connected', this.onConnected);
     this.report(...this.queue.drop('closed', () => true));
@@ -236,10 +243,7 @@ export class SensorClient extends EventEmitter<SensorEvents> {
 
   private async start(): Promise<void> {
     const { link, keys } = this.options;
-    this.trust.on('device', (device) => {
-      this.emit('device', device);
-      this.considerOffer();
-    });
+    this.trust.on('device', () => this.onDevice());
     this.trust.on('refused', (refusal) => this.emit('refused', refusal));
     link.on('connected', this.onConnected);
     this.timer = setInterval(() => this.keepHouse(), HOUSEKEEPING_INTERVAL);
@@ -250,6 +254,18 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     await subscribe(this.topics.roster, (payload) => this.trust.receiveRoster(payload));
     await subscribe(this.topics.hello, (payload) => this.trust.receiveHello(payload));
     await subscribe(this.topics.sensorReceipt(keys.signing.kid), (payload) => this.receiveReceipt(payload));
+    // Whoever awaited `open` attaches listeners first.
+    setImmediate(() => {
+      this.state = this.state === 'starting' ? 'running' : this.state;
+      this.onDevice();
+    });
+  }
+
+  private onDevice(): void {
+    const { device } = this.trust;
+    if (this.state !== 'running' || device === undefined) return;
+    this.emit('device', device);
+    this.considerOffer();
   }
 
   private shapeNow(): InputShape {
@@ -284,7 +300,7 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   }
 
   private offer(device: TrustedDevice, inputShape: InputShape): void {
-    const { link, keys } = this.options;
+    const { keys } = this.options;
     const { hello } = device;
     const now = this.clock();
     const channel = asChannelId(this.random.bytes(KID_LENGTH));
@@ -315,9 +331,17 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     this.counts.offers++;
     this.report(...this.queue.drop('shape', ({ frame }) => !sameShape(frame, inputShape)));
     this.queue.unsealAll();
-    link.publish(this.topics.sensorOffer(keys.signing.kid), offer, { retain: true }).catch(() => undefined);
+    this.lastOffer = offer;
+    this.publishOffer();
     this.emit('channel', { inputShape });
     this.pump();
+  }
+
+  private publishOffer(): void {
+    const { link, keys } = this.options;
+    if (this.lastOffer === undefined || this.channel === undefined) return;
+    const topic = this.topics.sensorOffer(keys.signing.kid);
+    link.publish(topic, this.lastOffer, { retain: true }).catch(() => undefined);
   }
 
   /** Seals and sends what may be sent. Frames wait unsealed while the broker is away: the newest are worth most. */
