@@ -1,19 +1,9 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import mqtt, { type MqttClient } from 'mqtt';
-import { startBroker } from '../../broker-dev/broker.js';
 import { BrokerLink, type Incoming } from '../../agent/broker/link.js';
 import { loadConfig } from '../../agent/config.js';
 import { Log } from '../../agent/log.js';
-import { findMosquitto, startMosquitto } from './mosquitto.js';
-
-interface RunningBroker {
-  readonly url: string;
-  readonly port: number;
-  stop(): Promise<void>;
-}
-
-const mosquitto = findMosquitto();
-if (!mosquitto) console.warn('mosquitto is not installed: its half of the broker tests is skipped');
+import { brokers, type RunningBroker } from './brokers.js';
 
 const until = async (condition: () => boolean, what: string): Promise<void> => {
   const end = Date.now() + 10_000;
@@ -46,22 +36,7 @@ const startProxy = async (port: number) => {
   };
 };
 
-const suites = [
-  {
-    name: 'broker-dev',
-    version: '3.1.1',
-    start: (port = 0): Promise<RunningBroker> => startBroker({ port }),
-    run: describe,
-  },
-  {
-    name: 'mosquitto',
-    version: '5',
-    start: (port?: number): Promise<RunningBroker> => startMosquitto(mosquitto ?? '', port ? { port } : {}),
-    run: mosquitto ? describe : describe.skip,
-  },
-];
-
-for (const { name, version, start, run } of suites)
+for (const { name, protocol: version, start, run } of brokers)
   run(`BrokerLink against ${name}`, () => {
     let broker: RunningBroker;
     let peer: MqttClient;

@@ -13,7 +13,6 @@ import { join } from 'node:path';
 import { Agent } from '../../agent/agent.js';
 import { loadConfig, type Config } from '../../agent/config.js';
 import { Log } from '../../agent/log.js';
-import { startBroker, type DevBroker } from '../../broker-dev/broker.js';
 import { generateKeys, publicOf } from '../../clients/keys/index.js';
 import { BrokerLink } from '../../clients/link/index.js';
 import { Owner } from '../../clients/owner/index.js';
@@ -26,6 +25,7 @@ import {
 } from '../../clients/publisher/index.js';
 import { RulesClient, type LabelEvent } from '../../clients/rules/index.js';
 import { SensorClient } from '../../clients/sensor/index.js';
+import type { RunningBroker } from './brokers.js';
 import { buildTflite, floats } from '../models/tflite-builder.js';
 
 export const PREFIX = 'smartzone/test';
@@ -46,12 +46,11 @@ export class DeviceFixture {
 
   private constructor(
     readonly folder: string,
-    public broker: DevBroker,
+    public broker: RunningBroker,
   ) {}
 
-  static async create(): Promise<DeviceFixture> {
-    const folder = mkdtempSync(join(tmpdir(), 'smart-zone-agent-'));
-    return new DeviceFixture(folder, await startBroker({ port: 0 }));
+  static create(broker: RunningBroker): DeviceFixture {
+    return new DeviceFixture(mkdtempSync(join(tmpdir(), 'smart-zone-agent-')), broker);
   }
 
   config(...set: string[]): Config {
@@ -81,7 +80,7 @@ export class DeviceFixture {
   }
 
   async link(clientId: string): Promise<BrokerLink> {
-    const link = await BrokerLink.connect({ url: this.broker.url, clientId, protocol: 4 });
+    const link = await BrokerLink.connect({ url: this.broker.url, clientId });
     this.#links.push(link);
     return link;
   }
