@@ -148,7 +148,10 @@ export function addModelCommands(program: Command): void {
     "put a package and its offer into the agent's model directory",
   )
     .option('--directory <folder>', "the agent's model directory (its setting models.directory)")
-    .option('--offer <file>', 'offer file (default: beside the package, .offer; without one it is made for the device)')
+    .option(
+      '--offer <file>',
+      'offer file (default: with --device a new one, otherwise the one beside the package, .offer)',
+    )
     .option('--content-key <file>', 'content key file (default: beside the package, .key)');
   install
     .addHelpText(
@@ -284,7 +287,8 @@ async function installModel(environment: Environment, file: string, flags: Model
   const { manifest } = readPackage(bytes);
   const wrapped = flags.offer ?? beside(file, '.offer');
   const offer =
-    flags.offer !== undefined || existsSync(wrapped)
+    flags.offer !== undefined ||
+    (flags.device === undefined && flags.prefix === undefined && existsSync(wrapped))
       ? readFileSync(wrapped)
       : (await makeOffer(environment, file, flags)).bytes;
   mkdirSync(directory, { recursive: true });
