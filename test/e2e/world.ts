@@ -73,7 +73,8 @@ export class World {
         protocol: broker.protocol,
       });
       close.push(() => home.close());
-      const [model] = await Promise.all([packFaceModel(options.pack), agent.logged('ready')]);
+      const model = await packFaceModel(options.pack);
+      await agent.logged('ready');
       await home.claimAndEnrol(await home.link('owner'));
       const rules = await home.rules({ seenPath: join(folder, 'keys', 'rules.seen.json'), ...options.rules });
       close.push(() => rules.close());
