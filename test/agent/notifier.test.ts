@@ -1,65 +1,33 @@
-import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Log } from '../../agent/log.js';
-import { packageRoot } from '../../agent/package-root.js';
 import { silentNotifier, SystemdNotifier } from '../../agent/service/notifier.js';
 import { Watchdog } from '../../agent/service/watchdog.js';
+import { NotifySocket, type Datagram } from './notify-socket.js';
 
-const root = packageRoot();
 const log = new Log({ level: 'error' });
 let folder: string;
-let socket: string;
-let receiver: ChildProcessWithoutNullStreams;
-const datagrams: { pid: number; fields: string[] }[] = [];
+let manager: NotifySocket;
 const environment = { ...process.env };
+const received = (field: string): Promise<Datagram> => manager.received(field);
 
 beforeAll(async () => {
-  execFileSync('make', ['-s', '-C', join(root, 'agent/service/native')]);
   folder = mkdtempSync(join(tmpdir(), 'smart-zone-notify-'));
-  const program = join(folder, 'receiver');
-  execFileSync('cc', [
-    '-std=c11',
-    '-D_GNU_SOURCE',
-    '-Wall',
-    '-o',
-    program,
-    join(root, 'test/agent/notify-receiver.c'),
-  ]);
-  socket = join(folder, 'notify');
-  receiver = spawn(program, [socket]);
-  await new Promise<void>((resolve, reject) => {
-    receiver.once('exit', () => reject(new Error('the receiver ended')));
-    createInterface({ input: receiver.stdout }).on('line', (line) => {
-      if (line === 'listening') return resolve();
-      const [pid = '', text = ''] = line.split('\t');
-      datagrams.push({ pid: Number(pid), fields: text.split('|') });
-    });
-  });
-  process.env['NOTIFY_SOCKET'] = socket;
+  manager = await NotifySocket.create(folder);
+  process.env['NOTIFY_SOCKET'] = manager.path;
 });
 
-beforeEach(() => datagrams.splice(0));
+beforeEach(() => manager.datagrams.splice(0));
 
 afterAll(() => {
   process.env = environment;
-  receiver.stdin.end();
+  manager.close();
   rmSync(folder, { recursive: true });
 });
 
-const received = async (field: string): Promise<{ pid: number; fields: string[] }> => {
-  for (let i = 0; i < 300; i += 1) {
-    const hit = datagrams.find(({ fields }) => fields.includes(field));
-    if (hit) return hit;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`no ${field} in ${JSON.stringify(datagrams)}`);
-};
-
 test('watchdog, reloading and stopping come from this very process', async () => {
-  const notifier = SystemdNotifier.create({ NOTIFY_SOCKET: socket }, log);
+  const notifier = SystemdNotifier.create({ NOTIFY_SOCKET: manager.path }, log);
   notifier.watchdog();
   notifier.reloading();
   notifier.stopping();
@@ -73,7 +41,7 @@ test('watchdog, reloading and stopping come from this very process', async () =>
 });
 
 test('ready and status arrive, and a status cannot smuggle in other fields', async () => {
-  const notifier = SystemdNotifier.create({ NOTIFY_SOCKET: socket }, log);
+  const notifier = SystemdNotifier.create({ NOTIFY_SOCKET: manager.path }, log);
   await notifier.ready('labels\nMAINPID=1\r\u2028STOPPING=1');
   const ready = await received('READY=1');
   expect(ready.fields).toContain('STATUS=labels MAINPID=1 STOPPING=1');
@@ -87,7 +55,7 @@ test('without the systemd-notify command ready goes as a datagram', async () => 
   const path = process.env['PATH'];
   process.env['PATH'] = folder;
   try {
-    await SystemdNotifier.create({ NOTIFY_SOCKET: socket }, log).ready('labels');
+    await SystemdNotifier.create({ NOTIFY_SOCKET: manager.path }, log).ready('labels');
     expect((await received('READY=1')).pid).toBe(process.pid);
   } finally {
     process.env['PATH'] = path;
@@ -98,7 +66,7 @@ test('without a service manager nothing is sent', async () => {
   const notifier = SystemdNotifier.create({}, log);
   expect(notifier).toBe(silentNotifier);
   await notifier.ready('labels');
-  expect(datagrams).toEqual([]);
+  expect(manager.datagrams).toEqual([]);
 });
 
 test('a service manager that went away does no harm', () => {
