@@ -125,6 +125,33 @@ for (const { name, protocol, start, run } of brokers)
       await labelled(5);
     });
 
+    test('frames need nothing of the storage side: it may be frozen', async () => {
+      const supervisor = device.teeSupervisor();
+      process.kill(supervisor, 'SIGSTOP');
+      try {
+        await labelled(5);
+      } finally {
+        process.kill(supervisor, 'SIGCONT');
+      }
+    });
+
+    test('a TA that hangs is given up at the deadline, and used again when it answers', async () => {
+      await agent.stop();
+      agent = await device.agent('tee.deadlineMs=400', 'tee.restartMaxMs=200');
+      await agent.start();
+      const ta = device.taProcess();
+      const before = labels.length;
+      process.kill(ta, 'SIGSTOP');
+      sensor.sendFrame(frameOf(1, 2, 3, 4));
+      await until(() => agent.tee.restarts > 0 && states.at(-1) === 'degraded', 'giving up');
+      process.kill(ta, 'SIGCONT');
+      await until(() => labels.length > before, 'the label of the frame that met a hanging TA');
+      await labelled(3);
+      await agent.stop();
+      agent = await device.agent();
+      await agent.start();
+    });
+
     test('drops the oldest frames when they come too fast, and says how many', async () => {
       const late = [...(await agent.reload(device.config('queue.depth=1', 'broker.keepaliveSeconds=31')))];
       expect(late).toEqual(['broker.keepaliveSeconds']);

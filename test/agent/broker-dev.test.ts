@@ -162,6 +162,33 @@ test.each([
   expect(online).toBe(false);
 });
 
+test('a new password in the file is used without a restart', async () => {
+  const users = { 'agent:porch': 'old' };
+  const guarded = await startBroker({ port: 0, access: new AccessList({ users }) });
+  const file = join(folder, 'password');
+  writeFileSync(file, 'old\n');
+  const link = linkWith(
+    `broker.url=${guarded.url}`,
+    'broker.username=agent:porch',
+    `broker.passwordFile=${file}`,
+    'broker.reconnectMinMs=20',
+  );
+  link.start();
+  await link.whenOnline();
+  expect(link.reloadCredentials()).toBe(false);
+  writeFileSync(file, 'new\n');
+  const offline = new Promise<void>((resolve) => link.once('offline', resolve));
+  expect(link.reloadCredentials()).toBe(true);
+  await offline;
+  // The broker knows the old one only.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(link.isOnline).toBe(false);
+  writeFileSync(file, 'old\n');
+  await link.whenOnline();
+  await link.stop();
+  await guarded.stop();
+});
+
 test('the command starts, says where it listens, and ends on SIGTERM', async () => {
   const main = join(packageRoot(), 'dist/broker-dev/main.js');
   const child = spawn(process.execPath, [main, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -148,11 +148,18 @@ export class DeviceFixture {
     return rules;
   }
 
-  /** The process that the TA runs in: a child of the one that lives in the software TEE's folder. */
-  taProcess(): number {
+  /** The process that lives in the software TEE's folder and keeps its storage. */
+  teeSupervisor(): number {
     const home = join(this.folder, 'tee');
-    const supervisor = processes().find(({ pid }) => linkTarget(`/proc/${pid}/cwd`) === home);
-    const ta = processes().find(({ parent }) => parent === supervisor?.pid);
+    const found = processes().find(({ pid }) => linkTarget(`/proc/${pid}/cwd`) === home);
+    if (!found) throw new Error('the software TEE does not run');
+    return found.pid;
+  }
+
+  /** The process that the TA runs in. */
+  taProcess(): number {
+    const supervisor = this.teeSupervisor();
+    const ta = processes().find(({ parent }) => parent === supervisor);
     if (!ta) throw new Error('the TA does not run');
     return ta.pid;
   }
