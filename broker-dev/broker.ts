@@ -37,6 +37,7 @@ export class DevBroker {
     this.#scheme = tls ? 'mqtts' : 'mqtt';
     const accept = (socket: Socket): void => {
       this.#sockets.add(socket);
+      socket.setNoDelay(true);
       socket.once('close', () => this.#sockets.delete(socket));
       aedes.handle(socket);
     };

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { Socket } from 'node:net';
 import mqtt from 'mqtt';
 import type { ErrorWithReasonCode, IPublishPacket, MqttClient } from 'mqtt';
 import { Backoff } from '../backoff.js';
@@ -165,6 +166,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
       return;
     }
     this.#client = client;
+    // Labels and acknowledgements are small and must not wait for each other (Nagle's algorithm against delayed ACK: 40 ms).
+    if (client.stream instanceof Socket) client.stream.setNoDelay(true);
     const connection = ++this.#connection;
     const acks = new OrderedAcks();
     let reached = false;
