@@ -16,7 +16,7 @@ import {
 } from '../keys/index.js';
 import { BrokerLink } from '../link/index.js';
 import { UsageError } from './exit-codes.js';
-import { Output } from './output.js';
+import { Output, printable } from './output.js';
 import { defaultHome, keyPath, ownerLinePath } from './places.js';
 
 /** Options that every command has. */
@@ -188,6 +188,17 @@ export class Environment {
       ...(flags.tlsKey === undefined ? {} : { key: readFileSync(flags.tlsKey) }),
     });
     this.links.push(link);
+    let away = false;
+    link.on('retrying', ({ delay, reason }) => {
+      away = true;
+      this.output.note(
+        `the broker is away: ${printable(reason)}; trying again in ${(delay / 1000).toFixed(1)} s`,
+      );
+    });
+    link.on('connected', () => {
+      if (away) this.output.note('the broker is back');
+      away = false;
+    });
     return link;
   }
 

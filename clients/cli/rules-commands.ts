@@ -3,7 +3,9 @@ import { levelName } from '../owner/security-level.js';
 import type { Results } from '../../protocol/messages/results.js';
 import { kidToHex } from '../../protocol/kid.js';
 import {
+  LabelRecorder,
   performActions,
+  readRecording,
   readRuleFile,
   RuleEngine,
   RulesClient,
@@ -27,11 +29,13 @@ import {
 import { problemOf } from './exit-codes.js';
 import { printable } from './output.js';
 import { seenPath } from './places.js';
+import { ReplayTimers } from './replay-timers.js';
 
 interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {
   readonly maxAge: number;
   readonly count?: number;
   readonly telemetry?: boolean;
+  readonly record?: string;
   readonly verbose?: boolean;
 }
 
@@ -57,6 +61,7 @@ export function addRulesCommands(program: Command): void {
   const watch = rulesCommand(rules, 'watch', 'print the labels as they come');
   watch
     .option('--telemetry', "also the device's telemetry")
+    .option('--record <file>', 'keep the labels, readable, in a new file for `rules replay`')
     .addHelpText('after', '\nExample:\n  $ smart-zone rules watch --device porch-pi')
     .action(() => run(watch, []));
 
@@ -71,6 +76,36 @@ export function addRulesCommands(program: Command): void {
         'Conditions: class, score, error, sensor, device. Actions: print, publish, run (command and arguments, no shell).',
     )
     .action(() => run(act, readRuleFile(act.args[0] ?? '')));
+
+  const replay = rules.command('replay <rules> <recording>');
+  replay
+    .description(
+      'show what a file of rules would have done with recorded labels; nothing is published or run',
+    )
+    .addHelpText('after', '\nExample:\n  $ smart-zone rules replay porch.json monday.cbor')
+    .action(() => replayRules(replay));
+}
+
+/** Time is the recording's: holds end when the next label's sensor time says so. */
+async function replayRules(command: Command): Promise<void> {
+  const { output } = new Environment(command.optsWithGlobals<GlobalOptions>());
+  const [rules = '', recording = ''] = command.args;
+  let now = 0;
+  const timers = new ReplayTimers();
+  const engine = new RuleEngine(readRuleFile(rules), timers);
+  engine.on('edge', ({ rule, state }) =>
+    output.result(
+      { time: now, rule: rule.name, state },
+      `${new Date(now).toISOString()}  ${printable(rule.name)}: ${state}`,
+    ),
+  );
+  for await (const label of readRecording(recording)) {
+    timers.advance(label.sensorTime, (time) => (now = time));
+    now = label.sensorTime;
+    engine.apply(label);
+  }
+  timers.advance(Infinity, (time) => (now = time));
+  engine.close();
 }
 
 async function run(command: Command, rules: readonly Rule[]): Promise<void> {
@@ -82,6 +117,7 @@ async function run(command: Command, rules: readonly Rule[]): Promise<void> {
   const prefix = environment.prefix(flags);
   const signal = stopSignal();
   let client: RulesClient | undefined;
+  const recorder = flags.record === undefined ? undefined : await LabelRecorder.create(flags.record);
   const engine = new RuleEngine(rules);
   const acting: Promise<unknown>[] = [];
   try {
@@ -119,6 +155,7 @@ async function run(command: Command, rules: readonly Rule[]): Promise<void> {
     let count = 0;
     for await (const label of client.labels({ signal })) {
       if (rules.length === 0) output.result(labelJson(label), describeLabel(label));
+      recorder?.write(label);
       engine.apply(label);
       if (++count === flags.count) break;
     }
@@ -126,6 +163,7 @@ async function run(command: Command, rules: readonly Rule[]): Promise<void> {
     engine.close();
     await Promise.all(acting);
     await client?.close();
+    await recorder?.close();
     await environment.close();
   }
 }

@@ -18,6 +18,7 @@ export {
   type RuleAction,
   type RuleCondition,
 } from './rule-file.js';
+export { LabelRecorder, readRecording } from './recording.js';
 export { performActions, type RuleSurroundings } from './rule-action.js';
 export { matchRule, type RuleMatch } from './rule-match.js';
 export type { ClassScore, Detection, Results } from '../../protocol/messages/results.js';
