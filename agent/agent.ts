@@ -148,7 +148,7 @@ export class Agent {
     this.link.on('online', ({ connection, sessionPresent }) => {
       if (this.link.connections > 1) this.counters.add('reconnects');
       // The broker sends again what was not acknowledged; the copies in the queue could not be acknowledged any more.
-      if (sessionPresent) this.#queue.forget(connection);
+      if (sessionPresent) this.counters.add('frames_redelivered', this.#queue.forget(connection));
     });
     this.tee.on('open', () => this.#setUp());
     this.tee.on('lost', () => {
@@ -160,6 +160,8 @@ export class Agent {
     });
     this.#store.onChange(() => this.#refreshModels());
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    if (this.#config.tee.library === 'soft')
+      this.log.warn('the software TEE is for development: it protects nothing from this machine');
     this.tee.start();
     this.link.start();
     this.#pump.start();

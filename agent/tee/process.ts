@@ -37,6 +37,12 @@ export class TeeProcess {
   /** Starts the process and opens the session. Throws TEE_UNREACHABLE or TEE_TIMEOUT, leaving no process. */
   static async create(config: TeeConfig): Promise<TeeProcess> {
     const root = packageRoot();
+    const addon = config.addon || join(root, 'build', 'smart_zone_tee.node');
+    if (!existsSync(addon))
+      throw new SmartZoneError(
+        'TEE_UNREACHABLE',
+        `${addon} is not built: run npm run build in the repository`,
+      );
     const child = fork(hostModule(root), {
       execArgv: [],
       serialization: 'advanced',
@@ -47,7 +53,7 @@ export class TeeProcess {
     try {
       const reply = await tee.#request({
         kind: 'open',
-        addon: config.addon || join(root, 'build', 'smart_zone_tee.node'),
+        addon,
         library: libraryPath(root, config.library),
         uuid: config.uuid,
         bufferSize: config.bufferSize,
