@@ -113,7 +113,7 @@ enum sz_code sz_encrypt_open(struct sz_bytes message, const struct sz_agreement_
     uint8_t content_key[SZ_AES_KEY_SIZE], info_bytes[INFO_SIZE], aad_bytes[AAD_SIZE];
     const struct sz_bytes aad = enc_structure(external_aad, aad_bytes);
     struct sz_bytes info;
-    struct message m;
+    struct message m = {0};
     size_t plain;
     enum sz_code code = read_message(message, own->kid, &m);
     *length = 0;
