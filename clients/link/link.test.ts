@@ -173,6 +173,15 @@ describe.each(brokers)('BrokerLink with %s', (_name, protocol, start) => {
     await until(() => seen.includes('after'), 'a message after the restart');
   });
 
+  test('two clients with one identifier throw each other out ever more slowly', async () => {
+    const one = await open('same');
+    const delays: number[] = [];
+    one.on('retrying', ({ delay }) => delays.push(delay));
+    await open('same');
+    await until(() => delays.length >= 4, 'several rounds');
+    expect(Math.max(...delays)).toBeGreaterThan(60);
+  });
+
   test('close sends what is queued', async () => {
     const receiver = await open('receiver');
     const seen: string[] = [];

@@ -56,6 +56,10 @@ const VERSION_REFUSED: ReadonlySet<number> = new Set([1, 0x84]);
 /** CONNACK codes that another attempt will not change: identifier, credentials, not authorized, banned. */
 const REFUSED_FOR_GOOD: ReadonlySet<number> = new Set([2, 4, 5, 0x85, 0x86, 0x87, 0x8a, 0x8c]);
 
+/** MQTT 5: another client came with our identifier. */
+const SESSION_TAKEN_OVER = 0x8e;
+/** Milliseconds after which a connection counts as good. */
+const LASTING = 5000;
 const DEFAULT_CONNECT_TIMEOUT = 15_000;
 const DEFAULT_SESSION_EXPIRY = 3600;
 
@@ -70,6 +74,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   private readonly backoff: Backoff;
   private readonly handlers = new Map<string, Set<MessageHandler>>();
   private silentCloses = 0;
+  private lasting: NodeJS.Timeout | undefined;
   private everConnected = false;
   private closing = false;
   private lastReason = 'the connection was closed';
@@ -103,6 +108,12 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     this.client.on('connect', (packet) => this.onConnect(packet.sessionPresent));
     this.client.on('close', () => this.onClose());
     this.client.on('error', (error) => this.onError(error));
+    this.client.on('disconnect', ({ reasonCode }) => {
+      this.lastReason =
+        reasonCode === SESSION_TAKEN_OVER
+          ? 'another client connected with the same identifier'
+          : `the broker ended the connection (${reasonCode ?? 0})`;
+    });
     this.client.on('reconnect', () => {
       this.clientOptions.reconnectPeriod = this.backoff.next();
     });
@@ -194,6 +205,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   async close(grace = 2000): Promise<void> {
     if (this.closing) return;
     this.closing = true;
+    clearTimeout(this.lasting);
     this.handlers.clear();
     if (!this.client.connected) {
       await this.client.endAsync(true);
@@ -236,14 +248,20 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   private onConnect(sessionPresent: boolean): void {
     this.everConnected = true;
     this.silentCloses = 0;
-    this.backoff.reset();
-    this.clientOptions.reconnectPeriod = this.backoff.next();
+    // A connection that does not last counts as a failed attempt: two clients with one identifier would else throw each
+    // other out as fast as they can. `mqtt` reads reconnectPeriod when the connection closes, so it is set before that.
+    this.lasting = setTimeout(() => {
+      this.backoff.reset();
+      this.clientOptions.reconnectPeriod = this.backoff.next();
+    }, LASTING);
+    this.lasting.unref();
     for (const filter of this.handlers.keys()) this.request(filter).catch(() => undefined);
     this.emit('connected', { protocol: this.protocol, sessionPresent });
   }
 
   private onClose(): void {
     if (this.closing) return;
+    clearTimeout(this.lasting);
     // Some brokers close the connection instead of refusing MQTT 5 by name.
     if (!this.everConnected && ++this.silentCloses >= 2 && this.lastReason === 'the connection was closed')
       this.fallBack();
