@@ -10,6 +10,7 @@ import {
 } from '../../clients/publisher/index.js';
 import { encodeFrame, type Results } from '../../protocol/index.js';
 import { DeviceUnderTest, expectOk, party } from '../ta/device-under-test.js';
+import { TaHost } from '../ta/ta-host.js';
 import { describeWithOracle, shared, sharedFile } from './shared.js';
 
 /**
@@ -28,7 +29,7 @@ describeWithOracle('every model runs in the TA', () => {
   };
 
   const labelFor = async (model: SealedModel, frame: Uint8Array): Promise<Results> => {
-    const device = new DeviceUnderTest();
+    const device = new DeviceUnderTest(TaHost.create());
     try {
       const [sensor, rules, publisher] = [party('sensor'), party('rules'), party('publisher')];
       expectOk(await device.claim());

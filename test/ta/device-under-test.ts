@@ -6,6 +6,7 @@ import {
   asChannelId,
   cborMap,
   type ChannelId,
+  type Command,
   encodeDeterministic,
   encodeFrame,
   encodeModelBegin,
@@ -76,14 +77,21 @@ export const faceModel = (): Promise<SealedModel> =>
     }),
   ));
 
+/** Whatever carries commands to a TA. */
+export interface TaCalls {
+  call(command: keyof typeof Command, input?: Uint8Array, a?: number): Promise<TaReply>;
+  stop(): Promise<void>;
+}
+
 /** The TA with an owner and members, everything done through its commands. */
-export class DeviceUnderTest {
-  readonly ta = TaHost.create();
+export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
   readonly owner = SigningKey.generate();
   readonly members: Party[] = [];
   ownerCounter = 0;
   rosterVersion = 0;
   #lastCounter = 0;
+
+  constructor(readonly ta: Ta) {}
 
   /** Strictly increasing, as milliseconds are. */
   counter(): number {
@@ -273,14 +281,18 @@ export const oddFrame = (bytes: number): Uint8Array =>
     ]),
   );
 
+interface ReadyDevice<Ta extends TaCalls> {
+  readonly device: DeviceUnderTest<Ta>;
+  readonly sensor: Party;
+  readonly rules: Party;
+  readonly publisher: Party;
+}
+
 /** A device with an owner, one party of each role and the face detector. */
-export const readyDevice = async (): Promise<{
-  device: DeviceUnderTest;
-  sensor: Party;
-  rules: Party;
-  publisher: Party;
-}> => {
-  const device = new DeviceUnderTest();
+export const readyDevice = (): Promise<ReadyDevice<TaHost>> => readyDeviceOn(TaHost.create());
+
+export const readyDeviceOn = async <Ta extends TaCalls>(ta: Ta): Promise<ReadyDevice<Ta>> => {
+  const device = new DeviceUnderTest(ta);
   const [sensor, rules, publisher] = [party('sensor'), party('rules'), party('publisher')];
   expectOk(await device.claim());
   await device.enrol(sensor, rules, publisher);
