@@ -36,6 +36,7 @@ static const struct {
     {SZ_CMD_MODEL_SEGMENT, sz_on_model_segment, SZ_BUFFER_IN, STREAMS},
 };
 
+static uintptr_t sessions; /* how many were opened so far: a session's context is its number */
 static uint8_t message[SZ_MESSAGE_MAX];
 static uint8_t reply[SZ_REPLY_MAX];
 
@@ -74,18 +75,18 @@ void TA_DestroyEntryPoint(void)
 TEE_Result TA_OpenSessionEntryPoint(uint32_t types, TEE_Param params[TEE_NUM_PARAMS], void **session)
 {
     (void)params;
-    (void)session;
-    return types == TEE_PARAM_TYPES(TEE_PARAM_TYPE_NONE, TEE_PARAM_TYPE_NONE, TEE_PARAM_TYPE_NONE,
-                                    TEE_PARAM_TYPE_NONE)
-               ? TEE_SUCCESS
-               : TEE_ERROR_BAD_PARAMETERS;
+    if (types !=
+        TEE_PARAM_TYPES(TEE_PARAM_TYPE_NONE, TEE_PARAM_TYPE_NONE, TEE_PARAM_TYPE_NONE, TEE_PARAM_TYPE_NONE)) {
+        return TEE_ERROR_BAD_PARAMETERS;
+    }
+    sessions++;
+    *session = (void *)sessions;
+    return TEE_SUCCESS;
 }
 
-/* A session's end wipes the job it may have begun. */
 void TA_CloseSessionEntryPoint(void *session)
 {
-    (void)session;
-    sz_model_load_abort();
+    sz_session_ended((uintptr_t)session);
 }
 
 void sz_call_return_kid(struct sz_call *call, const uint8_t kid[8])
@@ -117,7 +118,6 @@ TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t 
     struct sz_call call = {0};
     size_t index = 0, capacity;
     enum sz_code code;
-    (void)session;
     if (types != expected) {
         return TEE_ERROR_BAD_PARAMETERS;
     }
@@ -133,6 +133,7 @@ TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t 
         (capacity > 0 && params[1].memref.buffer == NULL)) {
         return TEE_ERROR_BAD_PARAMETERS;
     }
+    call.session = (uintptr_t)session;
     call.shared = params[0].memref.buffer;
     call.shared_length = params[0].memref.size;
     call.reply = reply;

@@ -42,6 +42,7 @@ static void answer(TEE_Result result, const TEE_Param *params, const uint8_t *ou
 int main(void)
 {
     uint32_t head[6];
+    uintptr_t session = 1;
     if (TA_CreateEntryPoint() != TEE_SUCCESS) {
         return 2;
     }
@@ -59,6 +60,13 @@ int main(void)
         if (head[0] == 0xffffffff) {
             TA_DestroyEntryPoint();
             answer(TA_CreateEntryPoint(), NULL, NULL);
+        } else if (head[0] == 0xfffffffd || head[0] == 0xfffffffc) {
+            if (head[0] == 0xfffffffd) {
+                session = head[1];
+            } else {
+                TA_CloseSessionEntryPoint((void *)(uintptr_t)head[1]);
+            }
+            answer(TEE_SUCCESS, params, NULL);
         } else {
             params[0].memref.buffer = in;
             params[0].memref.size = head[3];
@@ -66,7 +74,7 @@ int main(void)
             params[1].memref.size = head[4];
             params[2].value.a = head[1];
             params[2].value.b = head[2];
-            answer(TA_InvokeCommandEntryPoint(NULL, head[0], types, params), params, out);
+            answer(TA_InvokeCommandEntryPoint((void *)session, head[0], types, params), params, out);
         }
         free(in);
         free(out);

@@ -11,6 +11,7 @@ enum {
 };
 
 struct sz_call {
+    uintptr_t session;              /* which client this is, 1 .. */
     struct sz_bytes message;        /* the request, copied; length 0 for commands that stream */
     const volatile uint8_t *shared; /* the request as Linux sees and may change it: copy, then look */
     size_t shared_length;
@@ -24,6 +25,9 @@ typedef enum sz_code sz_handler(struct sz_call *call);
 
 sz_handler sz_on_ping, sz_on_hello, sz_on_evidence, sz_on_owner, sz_on_roster, sz_on_offer, sz_on_rules_hello,
     sz_on_frame, sz_on_receipt, sz_on_telemetry, sz_on_model_begin, sz_on_model_segment;
+
+/* The session ends: a job that it has begun is wiped. */
+void sz_session_ended(uintptr_t session);
 
 /* c, d: a kid, most significant half first. */
 void sz_call_return_kid(struct sz_call *call, const uint8_t kid[8]);

@@ -11,6 +11,21 @@
 
 static const uint64_t SEQUENCE_STEP = 1 << 16;
 
+static uintptr_t job_session; /* whose load is under way; says something only while there is one */
+
+/* At most one job exists, and it is its session's alone. */
+static bool busy_with_another(uintptr_t session)
+{
+    return sz_model_loading() && job_session != session;
+}
+
+void sz_session_ended(uintptr_t session)
+{
+    if (sz_model_loading() && job_session == session) {
+        sz_model_load_abort();
+    }
+}
+
 /* CDDL model-offer, without its encrypted part. */
 struct model_offer {
     uint8_t digest[SZ_SHA256_SIZE];
@@ -127,6 +142,9 @@ enum sz_code sz_on_model_begin(struct sz_call *call)
     if (code != SZ_OK) {
         return code;
     }
+    if (busy_with_another(call->session)) {
+        return SZ_BUSY;
+    }
     sz_cbor_array_of(&r, 2);
     envelope = sz_cbor_bstr(&r);
     install = !sz_cbor_null_or_not(&r);
@@ -140,6 +158,7 @@ enum sz_code sz_on_model_begin(struct sz_call *call)
     if (code == SZ_OK) {
         code = install ? begin_install(envelope, offer, &manifest) : begin_load(&manifest);
     }
+    job_session = call->session;
     call->b = 0; /* the header comes first */
     return code;
 }
@@ -160,7 +179,11 @@ static enum sz_code commit(void)
 enum sz_code sz_on_model_segment(struct sz_call *call)
 {
     bool loaded = false;
-    enum sz_code code = sz_model_load_segment(call->a, call->shared, call->shared_length, &call->b, &loaded);
+    enum sz_code code;
+    if (busy_with_another(call->session)) {
+        return SZ_BUSY;
+    }
+    code = sz_model_load_segment(call->a, call->shared, call->shared_length, &call->b, &loaded);
     if (code == SZ_OK && loaded && sz_model_loaded_is_install()) {
         code = commit();
         if (code != SZ_OK) {

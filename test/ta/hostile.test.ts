@@ -357,6 +357,30 @@ describe('models', () => {
   });
 });
 
+test("a load is its session's alone: others are told BUSY, its end wipes it", async () => {
+  const model = await faceModel();
+  const hello = await device.hello();
+  const signed = signPackage(model, publisher.signing, hello.modelSequence + 1);
+  const offer = wrapFor(
+    { kid: hello.device, agreementKey: hello.agreementKey },
+    signed,
+    model.contentKey,
+    publisher.signing,
+  );
+  const begin = encodeModelBegin(signed.envelope, offer);
+  expect(status(await device.ta.call('MODEL_BEGIN', begin))).toBe('OK');
+  await device.ta.session(2);
+  expect(status(await device.ta.call('MODEL_BEGIN', begin))).toBe('BUSY');
+  expect(status(await device.ta.call('MODEL_SEGMENT', model.segments[0], 0))).toBe('BUSY');
+  await stillWorks(); // frames are not a job of that kind
+  await device.ta.endSession(2);
+  await device.ta.session(1);
+  expect(status(await device.ta.call('MODEL_SEGMENT', model.segments[0], 0))).toBe('OK');
+  expect(status(await device.ta.call('MODEL_SEGMENT', model.segments[0], 0))).toBe('MODEL_ORDER');
+  await device.ta.endSession(1);
+  expect(status(await device.ta.call('MODEL_SEGMENT', model.segments[1], 1))).toBe('MODEL_UNKNOWN');
+});
+
 test('wrong parameter types, unknown commands and over-long requests, for every command', async () => {
   for (const command of Object.values(Command)) {
     for (const types of [0x1, 0x5555, 0x7777, 0x2364, 0x12365]) {
@@ -364,7 +388,7 @@ test('wrong parameter types, unknown commands and over-long requests, for every 
       expect(result).toBe(0xffff0006); // TEE_ERROR_BAD_PARAMETERS
     }
   }
-  for (const command of [0, 14, 99, 0xfffffffe])
+  for (const command of [0, 14, 99, 0xfffffffb])
     expect((await device.ta.send(command)).result).toBe(0xffff000a); // TEE_ERROR_NOT_SUPPORTED
   expect(status(await device.ta.call('EVIDENCE', randomBytes(65)))).toBe('TOO_LONG');
   expect(status(await device.ta.call('EVIDENCE', randomBytes(7)))).toBe('BAD_REQUEST');

@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { Command } from '../../protocol/codes.js';
 
 const RESTART = 0xffffffff;
+const SESSION = 0xfffffffd;
+const END_SESSION = 0xfffffffc;
 const REPLY_HEAD = 24;
 
 export interface TaReply {
@@ -72,6 +74,15 @@ export class TaHost {
   /** As if the machine had been switched off and on: storage stays. */
   restart(): Promise<TaReply> {
     return this.send(RESTART);
+  }
+
+  /** Requests come from this session (1 at first) from now on. */
+  session(number: number): Promise<TaReply> {
+    return this.send(SESSION, { a: number });
+  }
+
+  endSession(number: number): Promise<TaReply> {
+    return this.send(END_SESSION, { a: number });
   }
 
   async stop(): Promise<void> {
