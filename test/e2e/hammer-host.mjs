@@ -1,6 +1,8 @@
 // A TEE client in a process of its own that can rewrite the shared buffer while the TA works: the invoke runs on a worker thread,
 // and this thread writes meanwhile. Driven over IPC; its environment says where the software TEE is.
 import { createRequire } from 'node:module';
+import { performance } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers';
 import { BUFFER } from '../../dist/protocol/codes.js';
 
 const root = new URL('../../', import.meta.url).pathname;
