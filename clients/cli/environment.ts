@@ -180,7 +180,7 @@ export class Environment {
       url: flags.broker,
       clientId: `smart-zone-${identity.role}-${identity.id}`,
       // Whoever does one thing and leaves wants nothing kept for it.
-      ...(stay ? {} : { sessionExpiry: 0 }),
+      ...(stay ? {} : { sessionExpiry: 0, connectTimeout: 5000 }),
       ...(flags.username === undefined ? {} : { username: flags.username }),
       ...(password === undefined ? {} : { password }),
       ...(flags.ca === undefined ? {} : { ca: readFileSync(flags.ca) }),

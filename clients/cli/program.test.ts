@@ -279,4 +279,35 @@ describe('with a broker', () => {
     expect(out).toContain('software TEE: protects nobody');
     expect(out).toContain('takes u8 2x2x1');
   });
+
+  test('doctor: says what works and what does not', async () => {
+    const findings = async (...more: string[]) => {
+      const result = await cli('--json', 'doctor', ...common, '--timeout', '0.2', ...more);
+      const list = parsed(result.out).findings as { check: string; verdict: string }[];
+      return {
+        status: result.status,
+        of: (check: string) => list.filter((each) => each.check === check).map(({ verdict }) => verdict),
+      };
+    };
+    const before = await findings();
+    expect(before.status).toBe(69);
+    expect(before.of('broker')).toEqual(['good']);
+    expect(before.of('sensor.key.json')).toEqual(['good']);
+    expect(before.of('agent')).toEqual(['bad']);
+    await fixture.retain(topics.state, new TextEncoder().encode('{"state":"online"}'));
+    await fixture.retain(topics.hello, device.hello());
+    const stranger = await findings();
+    expect(stranger.status).toBe(69);
+    expect(stranger.of('owner')).toEqual(['bad']);
+    await fixture.retain(topics.roster, fixture.roster(1, device));
+    const after = await findings();
+    expect(after.status).toBe(0);
+    expect([after.of('agent'), after.of('device'), after.of('owner')]).toEqual([
+      ['good'],
+      ['good'],
+      ['good'],
+    ]);
+    expect(after.of('security level')).toEqual(['note']);
+    expect((await cli('--json', 'doctor', '--broker', 'mqtt://127.0.0.1:x')).status).toBe(69);
+  });
 });

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../../protocol/codes.js';
 import { Exit, UsageError } from './exit-codes.js';
+import { addDoctorCommand } from './doctor-command.js';
 import { addKeyCommands } from './key-commands.js';
 import { addModelCommands } from './model-commands.js';
 import { addOwnerCommands } from './owner-commands.js';
@@ -40,6 +41,7 @@ Exit status: 0 done, 64 usage, 65 bad data, 66 no input, 69 broker or TEE away, 
   addRulesCommands(program);
   addModelCommands(program);
   addStatusCommand(program);
+  addDoctorCommand(program);
   return program;
 }
 

@@ -125,7 +125,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
    * @throws BROKER_UNREACHABLE when the broker refuses this party, or does not answer within `connectTimeout`.
    */
   static async connect(options: LinkOptions): Promise<BrokerLink> {
-    if (!/^(mqtts?|wss?):\/\/[^/]/.test(options.url))
+    if (!/^(mqtts?|wss?):\/\/[^/]/.test(options.url) || !URL.canParse(options.url))
       throw new SmartZoneError('BROKER_UNREACHABLE', `not a broker address: ${withoutPassword(options.url)}`);
     const link = new BrokerLink(options);
     try {
