@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { Socket } from 'node:net';
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import { SmartZoneError } from '../../protocol/errors.js';
 import { Backoff, type BackoffOptions } from './backoff.js';
@@ -248,6 +249,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   private onConnect(sessionPresent: boolean): void {
     this.everConnected = true;
     this.silentCloses = 0;
+    // Messages are small and somebody waits for them: Nagle's algorithm would hold them back for up to 40 ms.
+    if (this.client.stream instanceof Socket) this.client.stream.setNoDelay(true);
     // A connection that does not last counts as a failed attempt: two clients with one identifier would else throw each
     // other out as fast as they can. `mqtt` reads reconnectPeriod when the connection closes, so it is set before that.
     this.lasting = setTimeout(() => {
