@@ -295,6 +295,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
       if (!equalBytes(offer.bootNonce, device.hello.bootNonce))
         throw new SmartZoneError('STALE_NONCE', 'label offer of another boot');
       this.answered = true;
+      this.trust.confirmAlive();
       epoch = this.epochs.adopt(offer);
       offer.secret.fill(0);
     } catch (error) {

@@ -381,7 +381,10 @@ export class SensorClient extends EventEmitter<SensorEvents> {
       // The receipt of an earlier boot lies retained until the first of this one.
       if (!equalBytes(receipt.bootNonce, device.hello.bootNonce)) return;
       const receipted = this.queue.receipted(receipt.channel, receipt.lastNumber);
-      if (receipted.length > 0) this.lastProgress = this.clock();
+      if (receipted.length > 0) {
+        this.lastProgress = this.clock();
+        this.trust.confirmAlive();
+      }
       for (const { id, sealing } of receipted) {
         this.counts.receipted++;
         this.emit('receipted', { frameId: id, number: sealing?.number ?? 0 });

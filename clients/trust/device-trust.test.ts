@@ -142,7 +142,23 @@ test('the hello of a boot that has ended is refused', () => {
   trust.receiveHello(before);
   device.reboot();
   trust.receiveHello(device.hello());
+  trust.confirmAlive();
   trust.receiveHello(before);
   expect(refused).toEqual(['hello STALE_NONCE']);
+  expect(trust.device?.hello.bootNonce).toEqual(device.bootNonce);
+});
+
+test('a recorded hello does not displace the live boot for good', () => {
+  const { trust, refused } = start();
+  const recorded = device.hello();
+  device.reboot();
+  const live = device.hello();
+  trust.receiveRoster(roster(5));
+  trust.receiveHello(live);
+  trust.confirmAlive();
+  // Never seen by this process, so it could be a new boot.
+  trust.receiveHello(recorded);
+  trust.receiveHello(live);
+  expect(refused).toEqual([]);
   expect(trust.device?.hello.bootNonce).toEqual(device.bootNonce);
 });

@@ -59,6 +59,8 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
   private newestRosterMessage: Uint8Array | undefined;
   private lastHello: Uint8Array | undefined;
   private trusted: TrustedDevice | undefined;
+  /** Boot nonces of hellos that were believed, and those of them that are known to have ended. */
+  private readonly boots = new Set<string>();
   private readonly pastBoots = new Set<string>();
 
   /** @param owner the pinned Ed25519 public key */
@@ -83,6 +85,21 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
   /** A member of the newest roster by kid, if it has this role. */
   member(kid: Kid, role: Role): Member | undefined {
     return this.newestRoster === undefined ? undefined : findMember(this.newestRoster, kid, role);
+  }
+
+  /**
+   * The device answered, in its present boot, something that this process made: earlier boots have ended, and their hellos are
+   * refused from now on. Not before: nothing in a hello orders boots, and a recorded one must not displace a live one for good.
+   */
+  confirmAlive(): void {
+    if (this.trusted === undefined) return;
+    const alive = toHex(this.trusted.hello.bootNonce);
+    for (const boot of this.boots) {
+      if (boot === alive) continue;
+      this.boots.delete(boot);
+      this.pastBoots.add(boot);
+      DeviceTrust.bound(this.pastBoots);
+    }
   }
 
   receiveRoster(message: Uint8Array): void {
@@ -163,18 +180,16 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
       );
     if (this.pastBoots.has(toHex(hello.bootNonce)))
       throw new SmartZoneError('STALE_NONCE', `${name}: the hello of an earlier boot`);
-    const last = this.trusted;
-    if (last !== undefined && !equalBytes(last.hello.bootNonce, hello.bootNonce))
-      this.forgetBoot(last.hello.bootNonce);
+    this.boots.add(toHex(hello.bootNonce));
+    DeviceTrust.bound(this.boots);
     this.witness.sawDevice(hello.device, { roster: hello.rosterVersion, model: hello.modelSequence });
     this.trusted = { name, kid: hello.device, hello, behind: hello.rosterVersion < roster.version };
     this.emit('device', this.trusted);
   }
 
-  private forgetBoot(bootNonce: Uint8Array): void {
-    this.pastBoots.add(toHex(bootNonce));
-    const [oldest] = this.pastBoots;
-    if (this.pastBoots.size > REMEMBERED_BOOTS && oldest !== undefined) this.pastBoots.delete(oldest);
+  private static bound(boots: Set<string>): void {
+    const [oldest] = boots;
+    if (boots.size > REMEMBERED_BOOTS && oldest !== undefined) boots.delete(oldest);
   }
 
   private refuse(what: Refusal['what'], error: unknown): void {
