@@ -22,7 +22,7 @@ const body = shown.map((line, i) => {
   const y = 92 + i * row;
   const content = line.replace(/^(broker|rules)\s{0,2}/, '');
   if (line.startsWith('broker')) return text(24, y, '#8b949e', content);
-  return text(640, y, line.includes('→') ? '#f2cc60' : '#7ee787', content.trim());
+  return text(600, y, line.includes('→') ? '#f2cc60' : '#7ee787', content.trim());
 });
 const summary = (lines[last] ?? '').split('; ');
 
@@ -34,8 +34,8 @@ writeFileSync(
     `<rect width="1120" height="${height}" rx="10" fill="#0d1117"/>`,
     text(24, 34, '#ffffff', 'npm run demo', ' font-weight="bold"'),
     text(24, 66, '#ff7b72', 'what the broker sees'),
-    text(640, 66, '#7ee787', 'what you know'),
-    '<line x1="620" y1="50" x2="620" y2="' + (height - 44) + '" stroke="#30363d"/>',
+    text(600, 66, '#7ee787', 'what you know'),
+    '<line x1="584" y1="50" x2="584" y2="' + (height - 44) + '" stroke="#30363d"/>',
     ...body,
     text(24, height - 16, '#c9d1d9', summary.join('; ')),
     '</svg>',
