@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -79,36 +81,43 @@ int sz_receive_packet(int socket, void *message, size_t size, int *fd)
     return 1;
 }
 
-int sz_send_all(int socket, const void *bytes, size_t size)
+int sz_blob_send_as(const void *bytes, size_t size)
 {
     const uint8_t *from = bytes;
+    int fd = memfd_create("smart-zone-blob", MFD_CLOEXEC);
 
-    while (size) {
-        ssize_t n = send(socket, from, size, MSG_NOSIGNAL);
+    while (fd >= 0 && size) {
+        ssize_t n = write(fd, from, size);
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
-            return n < 0 && errno != EPIPE && errno != ECONNRESET ? -1 : 0;
+        if (n <= 0) {
+            close(fd);
+            return -1;
+        }
         from += n;
         size -= (size_t)n;
     }
-    return 1;
+    return fd;
 }
 
-int sz_receive_all(int socket, void *bytes, size_t size)
+void *sz_blob_receive(int fd, size_t size)
 {
-    uint8_t *to = bytes;
+    uint8_t *bytes = malloc(size ? size : 1);
+    size_t done = 0;
 
-    while (size) {
-        ssize_t n = recv(socket, to, size, 0);
+    while (bytes && done < size) {
+        ssize_t n = pread(fd, bytes + done, size - done, (off_t)done);
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
-            return n < 0 && errno != ECONNRESET ? -1 : 0;
-        to += n;
-        size -= (size_t)n;
+        if (n <= 0) {
+            free(bytes);
+            bytes = NULL;
+            break;
+        }
+        done += (size_t)n;
     }
-    return 1;
+    close(fd);
+    return bytes;
 }

@@ -12,8 +12,9 @@ int sz_send_packet(int socket, const void *message, size_t size, int fd);
  * another size). */
 int sz_receive_packet(int socket, void *message, size_t size, int *fd);
 
-/* All of `size` bytes over a stream. 1, 0 at the end of the connection, -1 with errno. */
-int sz_send_all(int socket, const void *bytes, size_t size);
-int sz_receive_all(int socket, void *bytes, size_t size);
+/* A memfd with `bytes` in it, or -1. */
+int sz_blob_send_as(const void *bytes, size_t size);
+/* The first `size` bytes of a descriptor, allocated with malloc(), or NULL. Closes it. */
+void *sz_blob_receive(int fd, size_t size);
 
 #endif

@@ -3,7 +3,7 @@
  * refused.
  *
  *   client ──(tee.sock, SOCK_SEQPACKET)──▶ supervisor ──SCM_RIGHTS──▶ TA process: from then on client ◀──▶ TA
- * directly TA process ◀──(storage, SOCK_STREAM)──▶ supervisor
+ * directly TA process ◀──(storage, SOCK_SEQPACKET)──▶ supervisor
  *
  * One connection is one session. */
 #ifndef SZ_WIRE_H
@@ -49,8 +49,9 @@ struct sz_wire_ready {
     uint32_t result;
 };
 
-/* TA to supervisor: storage. A request is followed by `size` bytes (WRITE), a reply by `size` bytes (READ).
- */
+/* TA to supervisor: storage. Contents travel as memfds attached to the packet (to WRITE requests, to replies
+ * to READ), so that a request is sent whole or not at all. Replies repeat the request's number: the TA may
+ * have stopped waiting for an earlier one. */
 enum sz_wire_storage {
     SZ_WIRE_READ = 1,
     SZ_WIRE_WRITE = 2,
@@ -59,12 +60,14 @@ enum sz_wire_storage {
 
 struct sz_wire_storage_request {
     uint32_t kind;
+    uint32_t number;
     uint32_t size;
     uint8_t name[32];
 };
 
 struct sz_wire_storage_reply {
     uint32_t result;
+    uint32_t number;
     uint32_t size;
 };
 

@@ -7,7 +7,8 @@
 #include <sys/types.h>
 
 struct sz_sandbox {
-    char applied[160]; /* names, separated by spaces; a name with '-' before it could not be applied */
+    char applied[92]; /* names, separated by spaces; one with "-" before it could not be applied. The TA keeps
+                         96 bytes */
 };
 
 /* Before anything secret is in memory. `uid`: the user to become when started by root. */

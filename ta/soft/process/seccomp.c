@@ -36,6 +36,7 @@ static const int allowed[] = {
     SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction,    SYS_sigaltstack,
     SYS_exit,         SYS_exit_group,     SYS_sched_yield,     SYS_mlock,
     SYS_munlock,      SYS_nanosleep,      SYS_restart_syscall, SYS_clock_nanosleep,
+    SYS_memfd_create, SYS_pread64,
 #ifdef SYS_poll
     SYS_poll,
 #endif

@@ -23,6 +23,12 @@ struct session {
 static struct session sessions[SESSIONS];
 static const struct sz_budget *budget;
 static int created;
+static int working_for = -1;
+
+int sz_client_connection(void)
+{
+    return working_for;
+}
 
 /* Memory that a client shares is nobody's own: OP-TEE refuses it without TEE_MEMORY_ACCESS_ANY_OWNER. */
 TEE_Result TEE_CheckMemoryAccessRights(uint32_t accessFlags, void *buffer, size_t size)
@@ -174,6 +180,7 @@ static void serve_one(struct session *session)
         close(fd);
         request.kind = 0;
     }
+    working_for = session->fd;
     switch (request.kind) {
     case SZ_WIRE_OPEN:
         open_session(session, &request, &reply);
@@ -186,14 +193,15 @@ static void serve_one(struct session *session)
         break;
     case SZ_WIRE_UNSHARE:
         sz_share_remove(session->shares, request.memory);
-        return;
+        break;
     case SZ_WIRE_CLOSE:
         close_session(session);
         break;
     default:
         reply.result = TEE_ERROR_BAD_FORMAT;
     }
-    if (sz_send_packet(session->fd, &reply, sizeof reply, -1) != 0)
+    working_for = -1;
+    if (request.kind != SZ_WIRE_UNSHARE && sz_send_packet(session->fd, &reply, sizeof reply, -1) != 0)
         drop(session);
 }
 

@@ -8,4 +8,7 @@
  * with a single-instance TA in OP-TEE. */
 void sz_serve(const struct sz_budget *budget);
 
+/* The connection of the client that the TA works for just now, or -1. */
+int sz_client_connection(void);
+
 #endif

@@ -1,65 +1,70 @@
 #include "storage_server.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "internal/storage_backend.h"
 #include "transfer.h"
 #include "wire.h"
 
-static int answer(int stream, TEE_Result result, const uint8_t *blob, size_t size)
-{
-    const struct sz_wire_storage_reply reply = {result, (uint32_t)size};
-
-    return sz_send_all(stream, &reply, sizeof reply) == 1 &&
-           (size == 0 || sz_send_all(stream, blob, size) == 1);
-}
-
-static int write_request(int stream, const struct sz_storage_backend *files,
-                         const struct sz_wire_storage_request *request)
+static TEE_Result write_object(const struct sz_storage_backend *files,
+                               const struct sz_wire_storage_request *request, int fd)
 {
     uint8_t *blob;
-    int good;
+    TEE_Result result;
 
-    if (request->size > SZ_STORAGE_MAX_SIZE)
-        return 0;
-    blob = malloc(request->size ? request->size : 1);
+    if (fd < 0 || request->size > SZ_STORAGE_MAX_SIZE) {
+        if (fd >= 0)
+            close(fd);
+        return TEE_ERROR_BAD_PARAMETERS;
+    }
+    blob = sz_blob_receive(fd, request->size);
     if (!blob)
-        return 0;
-    good = sz_receive_all(stream, blob, request->size) == 1 &&
-           answer(stream, files->write(files->context, request->name, blob, request->size), NULL, 0);
+        return TEE_ERROR_OUT_OF_MEMORY;
+    result = files->write(files->context, request->name, blob, request->size);
     free(blob);
-    return good;
+    return result;
 }
 
-static int read_request(int stream, const struct sz_storage_backend *files,
-                        const struct sz_wire_storage_request *request)
+/* *fd is for the reply. */
+static TEE_Result read_object(const struct sz_storage_backend *files,
+                              const struct sz_wire_storage_request *request, uint32_t *size, int *fd)
 {
-    uint8_t *blob = NULL;
-    size_t size = 0;
-    TEE_Result result = files->read(files->context, request->name, &blob, &size);
-    int good = answer(stream, result, blob, result == TEE_SUCCESS ? size : 0);
+    uint8_t *blob;
+    size_t length;
+    TEE_Result result = files->read(files->context, request->name, &blob, &length);
 
-    if (result == TEE_SUCCESS)
-        free(blob);
-    return good;
+    if (result != TEE_SUCCESS)
+        return result;
+    *size = (uint32_t)length;
+    *fd = sz_blob_send_as(blob, length);
+    free(blob);
+    return *fd >= 0 ? TEE_SUCCESS : TEE_ERROR_OUT_OF_MEMORY;
 }
 
-int sz_storage_serve(int stream)
+int sz_storage_serve(int connection)
 {
     struct sz_storage_backend files;
     struct sz_wire_storage_request request;
+    struct sz_wire_storage_reply reply = {.result = TEE_ERROR_BAD_FORMAT};
+    int fd, sent, answer = -1;
 
     sz_storage_in_directory(&files, "storage");
-    if (sz_receive_all(stream, &request, sizeof request) != 1)
+    if (sz_receive_packet(connection, &request, sizeof request, &fd) != 1)
         return 0;
-    switch (request.kind) {
-    case SZ_WIRE_READ:
-        return read_request(stream, &files, &request);
-    case SZ_WIRE_WRITE:
-        return write_request(stream, &files, &request);
-    case SZ_WIRE_REMOVE:
-        return answer(stream, files.remove(files.context, request.name), NULL, 0);
-    default:
-        return 0;
+    reply.number = request.number;
+    if (request.kind == SZ_WIRE_WRITE) {
+        reply.result = write_object(&files, &request, fd);
+        fd = -1;
+    } else if (request.kind == SZ_WIRE_READ) {
+        reply.result = read_object(&files, &request, &reply.size, &answer);
+    } else if (request.kind == SZ_WIRE_REMOVE) {
+        reply.result = files.remove(files.context, request.name);
     }
+    if (fd >= 0)
+        close(fd);
+    sent = sz_send_packet(connection, &reply, sizeof reply, answer) == 0;
+    if (answer >= 0)
+        close(answer);
+    return sent;
 }

@@ -2,7 +2,7 @@
 #ifndef SZ_STORAGE_SERVER_H
 #define SZ_STORAGE_SERVER_H
 
-/* Takes one request from the TA's stream and answers it. 0 when the stream is at its end or broken. */
-int sz_storage_serve(int stream);
+/* Takes one request of the TA's and answers it. 0 when the connection is at its end or broken. */
+int sz_storage_serve(int connection);
 
 #endif

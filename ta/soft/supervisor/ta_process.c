@@ -66,7 +66,7 @@ uint32_t sz_ta_start(struct sz_ta_process *ta)
         return TEE_ERROR_ITEM_NOT_FOUND;
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, storage) != 0 || pipe2(huk, O_CLOEXEC) != 0)
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, storage) != 0 || pipe2(huk, O_CLOEXEC) != 0)
         sz_fail("cannot start the TA");
     ta->pid = fork();
     if (ta->pid == 0)
