@@ -355,6 +355,8 @@ describe('the supervisor', () => {
     await Promise.all(started.map((each) => each.open()));
     const sessions = await Promise.all(started.map((each) => each.invoke(Test.EMPTY)));
     expect(sessions.map(({ d }) => d)).toEqual([3, 3, 3]);
+    expect(readFileSync(join(tee.folder, 'tee.log'), 'utf8')).toContain('sandbox');
+    expect(statSync(join(tee.folder, 'tee.lock')).size).toBe(0);
     await started[0]?.kill(); // it is nobody's child
     expect(await started[1]?.invoke(Test.EMPTY)).toMatchObject({ result: OK });
     rmSync(tee.folder, { recursive: true });

@@ -18,6 +18,9 @@
 #define WAIT_MS 5000
 #define STEP_MS 5
 
+#define LOG_NAME "tee.log"
+#define LOG_MAX (1 << 20)
+
 int sz_connection_open(int folder)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -47,22 +50,27 @@ static int answers(int folder)
     return fd >= 0;
 }
 
-/* The supervisor outlives this process, is nobody's child and keeps nothing of it open. Two started at the
- * same time are no harm: the second finds the folder locked and ends. */
-static void spawn(const char *program, const char *directory)
+/* The supervisor outlives this process, is nobody's child and keeps nothing of it open (a pipe to this
+ * process's standard error would keep its reader waiting): it logs to a file in its folder. Two started at
+ * the same time are no harm: the second finds the folder locked and ends. */
+static void spawn(const char *program, const char *directory, int folder)
 {
     char *arguments[] = {(char *)(uintptr_t)program, "--dir", (char *)(uintptr_t)directory, NULL};
     pid_t child = fork();
 
     if (child == 0) {
-        int nothing;
+        int nothing, log;
 
         setsid();
         if (fork() != 0)
             _exit(0);
         nothing = open("/dev/null", O_RDWR);
+        log = openat(folder, LOG_NAME, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+        if (log >= 0 && lseek(log, 0, SEEK_END) > LOG_MAX && ftruncate(log, 0) != 0)
+            _exit(70);
         dup2(nothing, 0);
         dup2(nothing, 1);
+        dup2(log >= 0 ? log : nothing, 2);
 #ifdef SYS_close_range
         if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
 #endif
@@ -86,13 +94,13 @@ int sz_connection_folder(void)
         return -1;
     if (program && *program)
         mkdir(directory, 0700);
-    folder = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return -1;
     if (answers(folder))
         return folder;
     if (program && *program) {
-        spawn(program, directory);
+        spawn(program, directory, folder);
         for (int waited = 0; waited < WAIT_MS; waited += STEP_MS) {
             if (answers(folder))
                 return folder;

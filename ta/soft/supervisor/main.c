@@ -3,6 +3,7 @@
  * session does not need it. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -223,12 +224,25 @@ static void serve(int listener, int signals)
     }
 }
 
+/* A descriptor of ours must not become what somebody writes messages to. */
+static void occupy_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const struct rlimit none = {0, 0};
     uint8_t huk[SZ_HUK_SIZE];
     int listener, signals;
 
+    occupy_standard_descriptors();
     sz_home_take(parse(argc, argv));
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -25,7 +25,7 @@ static _Noreturn void become_ta(const struct sz_ta_process *ta, int control, int
     /* Above the places they go to, so that none is overwritten. */
     int ours[3] = {fcntl(control, F_DUPFD, 16), fcntl(storage, F_DUPFD, 16), fcntl(huk, F_DUPFD, 16)};
     const int theirs[3] = {SZ_FD_CONTROL, SZ_FD_STORAGE, SZ_FD_HUK};
-    char *environment[] = {NULL};
+    char *environment[2] = {NULL, NULL};
     sigset_t none;
 
     sigemptyset(&none);
