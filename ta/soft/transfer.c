@@ -81,6 +81,16 @@ int sz_receive_packet(int socket, void *message, size_t size, int *fd)
     return 1;
 }
 
+void sz_refuse(int socket, const void *answer, size_t size)
+{
+    char unread[4096];
+
+    while (recv(socket, unread, sizeof unread, MSG_DONTWAIT) > 0)
+        ;
+    sz_send_packet(socket, answer, size, -1);
+    close(socket);
+}
+
 int sz_blob_send_as(const void *bytes, size_t size)
 {
     const uint8_t *from = bytes;

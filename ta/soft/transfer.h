@@ -12,6 +12,10 @@ int sz_send_packet(int socket, const void *message, size_t size, int fd);
  * another size). */
 int sz_receive_packet(int socket, void *message, size_t size, int *fd);
 
+/* Answers a connection whose request will not be served, and closes it. The request is read first: closing
+ * with unread data would reset the connection and take the answer with it. */
+void sz_refuse(int socket, const void *answer, size_t size);
+
 /* A memfd with `bytes` in it, or -1. */
 int sz_blob_send_as(const void *bytes, size_t size);
 /* The first `size` bytes of a descriptor, allocated with malloc(), or NULL. Closes it. */

@@ -221,8 +221,7 @@ static int take_connection(void)
             sessions[i].fd = fd;
             return 1;
         }
-    sz_send_packet(fd, &full, sizeof full, -1);
-    close(fd);
+    sz_refuse(fd, &full, sizeof full);
     return 1;
 }
 

@@ -145,7 +145,7 @@ static void accept_all(int listener)
     }
 }
 
-/* A client asked for a session. */
+/* A client asked for a session. Closes our descriptor of it. */
 static void pass_on(int connection)
 {
     struct sz_wire_reply reply = {.origin = TEE_ORIGIN_TEE};
@@ -155,12 +155,14 @@ static void pass_on(int connection)
         reply.result = sz_ta_start(&ta);
         if (reply.result != TEE_SUCCESS)
             break;
-        if (sz_ta_hand_over(&ta, connection) == 0)
+        if (sz_ta_hand_over(&ta, connection) == 0) {
+            close(connection);
             return;
+        }
         reply.result = TEE_ERROR_TARGET_DEAD;
         sz_ta_stop(&ta);
     }
-    sz_send_packet(connection, &reply, sizeof reply, -1);
+    sz_refuse(connection, &reply, sizeof reply);
 }
 
 static void serve_waiting(size_t i)
@@ -172,7 +174,8 @@ static void serve_waiting(size_t i)
         return;
     if (n > 0)
         pass_on(waiting[i]);
-    close(waiting[i]);
+    else
+        close(waiting[i]);
     waiting[i] = -1;
 }
 
