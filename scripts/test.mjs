@@ -35,6 +35,6 @@ if (args.every((arg) => arg.startsWith('--'))) {
 step('jest', process.execPath, [
   '--experimental-vm-modules',
   '--no-warnings',
-  require.resolve('jest/bin/jest.js'),
+  require.resolve('jest/bin/jest'),
   ...args,
 ]);
