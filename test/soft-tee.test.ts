@@ -262,6 +262,14 @@ describe('trusted storage', () => {
   });
 });
 
+test('a client that does not keep to the protocol harms nobody else', async () => {
+  tee = await SoftTee.create();
+  const hostile = spawnSync(`${root}build/smart-zone-hostile-client`, [tee.folder], { timeout: 30_000 });
+  expect(hostile.stderr.toString()).toBe('');
+  expect(hostile.status).toBe(0);
+  expect(tee.log).not.toContain('ended');
+}, 40_000);
+
 describe('the sandbox', () => {
   beforeEach(async () => (tee = await SoftTee.create()));
 
@@ -297,6 +305,17 @@ describe('the sandbox', () => {
         [],
       );
     }
+  });
+
+  test('leaves the TA its cryptography, on the stack that is meant for it', async () => {
+    const one = await client();
+    const peak = (): Promise<Reply> =>
+      one.invoke(Test.PROPERTY, { input: Buffer.from('smartzone.stack.peak'), outLength: 64 });
+    const before = (await peak()).c;
+    expect(await one.invoke(Test.CRYPTO)).toMatchObject({ result: OK });
+    const after = (await peak()).c;
+    console.log(`libcrypto's deepest stack: ${after - before} bytes`);
+    expect(after - before).toBeLessThan(32 << 10); // SZ_STACK_MARGIN
   });
 
   test('is reported to the TA', async () => {

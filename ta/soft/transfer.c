@@ -34,7 +34,7 @@ int sz_send_packet(int socket, const void *message, size_t size, int fd)
         memcpy(CMSG_DATA(header), &fd, sizeof fd);
     }
     do
-        sent = sendmsg(socket, &packet, MSG_NOSIGNAL);
+        sent = sendmsg(socket, &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
     return sent == (ssize_t)size ? 0 : -1;
 }

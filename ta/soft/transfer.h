@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* Sends one packet, with descriptor `fd` attached unless it is negative. 0, or -1 with errno. */
+/* Sends one packet, with descriptor `fd` attached unless it is negative. 0, or -1 with errno. Never waits: a
+ * receiver that lets packets pile up gets no more (EAGAIN), so that none can stop the others. */
 int sz_send_packet(int socket, const void *message, size_t size, int fd);
 
 /* Receives one packet of exactly `size` bytes. *fd (if given) is the attached descriptor or -1; unexpected

@@ -21,6 +21,7 @@ export const Test = {
   INTRUDE: 10,
   DEEP: 11,
   CRASH: 12,
+  CRYPTO: 13,
 } as const;
 
 /** Makes the software TEE with its own test TA, and the addon. */

@@ -159,6 +159,10 @@ static void pass_on(int connection)
             close(connection);
             return;
         }
+        if (errno == EAGAIN) { /* at work, with too many others waiting */
+            reply.result = TEE_ERROR_BUSY;
+            break;
+        }
         reply.result = TEE_ERROR_TARGET_DEAD;
         sz_ta_stop(&ta);
     }

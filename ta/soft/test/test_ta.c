@@ -152,6 +152,81 @@ static TEE_Result intrude(TEE_Param params[TEE_NUM_PARAMS])
     return TEE_SUCCESS;
 }
 
+static TEE_OperationHandle operation(uint32_t algorithm, uint32_t mode, uint32_t bits, TEE_ObjectHandle key)
+{
+    TEE_OperationHandle op;
+
+    if (TEE_AllocateOperation(&op, algorithm, mode, bits) != TEE_SUCCESS ||
+        TEE_SetOperationKey(op, key) != TEE_SUCCESS)
+        TEE_Panic(1);
+    return op;
+}
+
+static TEE_ObjectHandle fresh_key(uint32_t type, uint32_t bits)
+{
+    TEE_ObjectHandle key;
+
+    if (TEE_AllocateTransientObject(type, bits, &key) != TEE_SUCCESS ||
+        TEE_GenerateKey(key, bits, NULL, 0) != TEE_SUCCESS)
+        TEE_Panic(2);
+    return key;
+}
+
+/* One of each, inside the sandbox. The results are checked where libcrypto could answer wrongly without an
+ * error. */
+static TEE_Result crypto(void)
+{
+    TEE_ObjectHandle sign = fresh_key(TEE_TYPE_ED25519_KEYPAIR, 256),
+                     agree = fresh_key(TEE_TYPE_X25519_KEYPAIR, 256);
+    TEE_ObjectHandle aes = fresh_key(TEE_TYPE_AES, 128), hmac = fresh_key(TEE_TYPE_HMAC_SHA256, 256), secret;
+    TEE_OperationHandle op;
+    TEE_Attribute peer;
+    uint8_t text[64] = {1}, sealed[64], opened[64], tag[16], nonce[12] = {0}, mac[32], point[32];
+    size_t length = 64, size;
+
+    op = operation(TEE_ALG_ED25519, TEE_MODE_SIGN, 256, sign);
+    TEE_AsymmetricSignDigest(op, NULL, 0, text, 64, sealed, &length);
+    TEE_FreeOperation(op);
+    op = operation(TEE_ALG_ED25519, TEE_MODE_VERIFY, 256, sign);
+    if (TEE_AsymmetricVerifyDigest(op, NULL, 0, text, 64, sealed, 64) != TEE_SUCCESS)
+        return TEE_ERROR_SIGNATURE_INVALID;
+    TEE_FreeOperation(op);
+
+    size = 32;
+    TEE_GetObjectBufferAttribute(agree, TEE_ATTR_X25519_PUBLIC_VALUE, point, &size);
+    op = operation(TEE_ALG_X25519, TEE_MODE_DERIVE, 256, agree);
+    if (TEE_AllocateTransientObject(TEE_TYPE_GENERIC_SECRET, 256, &secret) != TEE_SUCCESS)
+        return TEE_ERROR_OUT_OF_MEMORY;
+    TEE_InitRefAttribute(&peer, TEE_ATTR_X25519_PUBLIC_VALUE, point, 32);
+    TEE_DeriveKey(op, &peer, 1, secret);
+    TEE_FreeOperation(op);
+    TEE_FreeTransientObject(secret);
+
+    op = operation(TEE_ALG_HMAC_SHA256, TEE_MODE_MAC, 256, hmac);
+    TEE_MACInit(op, NULL, 0);
+    size = 32;
+    TEE_MACComputeFinal(op, text, 64, mac, &size);
+    TEE_FreeOperation(op);
+
+    op = operation(TEE_ALG_AES_GCM, TEE_MODE_ENCRYPT, 128, aes);
+    TEE_AEInit(op, nonce, 12, 128, 0, 64);
+    length = 64;
+    size = 16;
+    TEE_AEEncryptFinal(op, text, 64, sealed, &length, tag, &size);
+    TEE_FreeOperation(op);
+    op = operation(TEE_ALG_AES_GCM, TEE_MODE_DECRYPT, 128, aes);
+    TEE_AEInit(op, nonce, 12, 128, 0, 64);
+    if (TEE_AEDecryptFinal(op, sealed, 64, opened, &length, tag, 16) != TEE_SUCCESS ||
+        TEE_MemCompare(opened, text, 64) != 0)
+        return TEE_ERROR_MAC_INVALID;
+    TEE_FreeOperation(op);
+    TEE_FreeTransientObject(sign);
+    TEE_FreeTransientObject(agree);
+    TEE_FreeTransientObject(aes);
+    TEE_FreeTransientObject(hmac);
+    return TEE_SUCCESS;
+}
+
 TEE_Result TA_InvokeCommandEntryPoint(void *sessionContext, uint32_t commandID, uint32_t paramTypes,
                                       TEE_Param params[TEE_NUM_PARAMS])
 {
@@ -194,6 +269,8 @@ TEE_Result TA_InvokeCommandEntryPoint(void *sessionContext, uint32_t commandID, 
     case TEST_DEEP:
         params[3].value.a = deep(params[2].value.a);
         return TEE_SUCCESS;
+    case TEST_CRYPTO:
+        return crypto();
     case TEST_CRASH:
         *(volatile int *)(uintptr_t)(params[2].value.a) = 1;
         return TEE_SUCCESS;

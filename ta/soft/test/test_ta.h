@@ -15,6 +15,7 @@ enum {
     TEST_PROPERTY = 9, /* in: name; out: string; c: number */
     TEST_INTRUDE = 10, /* a: which; c: 1 if refused */
     TEST_DEEP = 11,    /* a: KiB of stack */
+    TEST_CRYPTO = 13,  /* one of each operation */
     TEST_CRASH = 12,   /* a: address to write to */
 };
 
