@@ -2,6 +2,7 @@
  */
 #include "sz_codes.h"
 #include "trust/boot.h"
+#include "trust/calendar.h"
 #include "trust/call.h"
 #include "trust/channel.h"
 #include "trust/epoch.h"
@@ -47,6 +48,7 @@ TEE_Result TA_CreateEntryPoint(void)
         code = sz_state_load();
     }
     if (code == SZ_OK) {
+        sz_calendar_owner(sz_state()->owner_time); /* what an owner said counts after a restart too */
         code = sz_boot_begin();
     }
     if (code == SZ_OK) {

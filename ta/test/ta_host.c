@@ -1,17 +1,26 @@
 /* The whole TA in one process under sanitizers, driven over a pipe: for tests in TypeScript (test/ta). Not a
- * mock: the TA's own sources on the software TEE's Internal Core API, with storage in a directory or in
- * memory.
+ * mock: the TA's own sources on the software TEE's Internal Core API. Usage: ta_host STORAGE, a directory
+ * that the test may take away, restore or damage.
  *
- * Request:  u32 command, u32 a, u32 b, u32 in length, u32 out capacity, u32 types (0: the right ones), in
- * bytes Reply:    u32 result, u32 a, b, c, d, u32 out length, out bytes       (all little-endian) Command
- * 0xffffffff restarts the TA (destroy, create): memory is lost, storage stays.
+ * Request: command, a, b, in length, out capacity, types (0: the right ones), in bytes.
+ * Reply: result, a, b, c, d, out length, out bytes. All numbers 32 bits, little-endian.
  */
 #include "soft_tee.h"
 #include "sz_codes.h"
 
+#include <sanitizer/lsan_interface.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Commands to this program, not to the TA. */
+enum {
+    RESTART = 0xffffffff,     /* memory is lost, storage stays; result: TA_CreateEntryPoint()'s */
+    SESSION = 0xfffffffd,     /* requests come from session `a` from now on */
+    END_SESSION = 0xfffffffc, /* session `a` closes */
+    HEAP = 0xfffffffe,        /* a: bytes of TA heap in use, b: highest so far, c: size */
+};
 
 static bool read_all(void *to, size_t length)
 {
@@ -39,45 +48,94 @@ static void answer(TEE_Result result, const TEE_Param *params, const uint8_t *ou
     fflush(stdout);
 }
 
-int main(void)
+static void start_tee(const char *storage)
+{
+    struct sz_soft_tee_config config;
+    sz_soft_tee_defaults(&config);
+    sz_storage_in_directory(&config.storage, storage);
+    if (sz_soft_tee_start(&config) != TEE_SUCCESS) {
+        exit(2);
+    }
+}
+
+/* A new process image, so that nothing at all is left of what the TA had in memory. */
+static void restart(char *storage)
+{
+    char *const again[] = {(char[]){"ta_host"}, storage, (char[]){"restarted"}, NULL};
+    TA_DestroyEntryPoint();
+    if (__lsan_do_recoverable_leak_check() == 0) {
+        execv("/proc/self/exe", again);
+    }
+    exit(3);
+}
+
+static void tell_heap(void)
+{
+    struct sz_soft_tee_usage usage;
+    TEE_Param params[TEE_NUM_PARAMS] = {0};
+    sz_soft_tee_usage(&usage);
+    params[2].value.a = (uint32_t)usage.heap_used;
+    params[2].value.b = (uint32_t)usage.heap_peak;
+    params[3].value.a = (uint32_t)usage.heap_size;
+    answer(TEE_SUCCESS, params, NULL);
+}
+
+static void invoke(uintptr_t session, const uint32_t head[6])
+{
+    /* Exact sizes, so that the sanitizer sees every byte too far. */
+    uint8_t *const in = malloc(head[3] + 1), *const out = malloc(head[4] + 1);
+    const uint32_t right = TEE_PARAM_TYPES(TEE_PARAM_TYPE_MEMREF_INPUT, TEE_PARAM_TYPE_MEMREF_OUTPUT,
+                                           TEE_PARAM_TYPE_VALUE_INOUT, TEE_PARAM_TYPE_VALUE_OUTPUT);
+    TEE_Param params[TEE_NUM_PARAMS] = {0};
+    if (in == NULL || out == NULL || !read_all(in, head[3])) {
+        exit(1);
+    }
+    params[0].memref.buffer = in;
+    params[0].memref.size = head[3];
+    params[1].memref.buffer = out;
+    params[1].memref.size = head[4];
+    params[2].value.a = head[1];
+    params[2].value.b = head[2];
+    answer(TA_InvokeCommandEntryPoint((void *)session, head[0], head[5] != 0 ? head[5] : right, params),
+           params, out);
+    free(in);
+    free(out);
+}
+
+int main(int argc, char **argv)
 {
     uint32_t head[6];
     uintptr_t session = 1;
-    if (TA_CreateEntryPoint() != TEE_SUCCESS) {
+    TEE_Result created;
+    if (argc < 2) {
+        return 2;
+    }
+    start_tee(argv[1]);
+    created = TA_CreateEntryPoint();
+    if (argc > 2) {
+        answer(created, NULL, NULL);
+    } else if (created != TEE_SUCCESS) {
         return 2;
     }
     while (read_all(head, sizeof head)) {
-        /* Exact sizes, so that the sanitizer sees every byte too far. */
-        uint8_t *const in = malloc(head[3] + 1), *const out = malloc(head[4] + 1);
-        TEE_Param params[TEE_NUM_PARAMS] = {0};
-        const uint32_t types =
-            head[5] != 0 ? head[5]
-                         : TEE_PARAM_TYPES(TEE_PARAM_TYPE_MEMREF_INPUT, TEE_PARAM_TYPE_MEMREF_OUTPUT,
-                                           TEE_PARAM_TYPE_VALUE_INOUT, TEE_PARAM_TYPE_VALUE_OUTPUT);
-        if (in == NULL || out == NULL || !read_all(in, head[3])) {
-            return 1;
+        switch (head[0]) {
+        case RESTART:
+            restart(argv[1]);
+            break;
+        case SESSION:
+            session = head[1];
+            answer(TEE_SUCCESS, NULL, NULL);
+            break;
+        case END_SESSION:
+            TA_CloseSessionEntryPoint((void *)(uintptr_t)head[1]);
+            answer(TEE_SUCCESS, NULL, NULL);
+            break;
+        case HEAP:
+            tell_heap();
+            break;
+        default:
+            invoke(session, head);
         }
-        if (head[0] == 0xffffffff) {
-            TA_DestroyEntryPoint();
-            answer(TA_CreateEntryPoint(), NULL, NULL);
-        } else if (head[0] == 0xfffffffd || head[0] == 0xfffffffc) {
-            if (head[0] == 0xfffffffd) {
-                session = head[1];
-            } else {
-                TA_CloseSessionEntryPoint((void *)(uintptr_t)head[1]);
-            }
-            answer(TEE_SUCCESS, params, NULL);
-        } else {
-            params[0].memref.buffer = in;
-            params[0].memref.size = head[3];
-            params[1].memref.buffer = out;
-            params[1].memref.size = head[4];
-            params[2].value.a = head[1];
-            params[2].value.b = head[2];
-            answer(TA_InvokeCommandEntryPoint((void *)session, head[0], types, params), params, out);
-        }
-        free(in);
-        free(out);
     }
     TA_DestroyEntryPoint();
     return 0;

@@ -147,7 +147,8 @@ static enum sz_code apply(const struct statement *s)
     if (s->command == COMMAND_CLAIM) {
         next.owner_count = s->owner_count;
         memcpy(next.owners, s->owners, sizeof next.owners);
-        next.model_floor = 0;
+        next.model_floor = 0; /* floors are a device's, and this is another one */
+        next.roster_floor = 0;
         code = sz_state_new_identity(
             &next); /* never used before: a copy of the unclaimed state is another device */
     }

@@ -212,13 +212,13 @@ enum sz_code sz_roster_accept(struct sz_bytes message, bool *changed)
     if (code != SZ_OK) {
         return code;
     }
-    if (incoming.version < current.version) {
-        return SZ_STALE_ROSTER;
-    }
     if (incoming.version == current.version) {
         const bool same =
             stored.length == message.length && memcmp(stored.at, message.at, message.length) == 0;
         return same ? SZ_OK : SZ_ROSTER_CONFLICT;
+    }
+    if (incoming.version <= sz_state()->roster_floor) { /* after a reset too */
+        return SZ_STALE_ROSTER;
     }
     if (!incoming.lists_us) {
         return SZ_NOT_IN_ROSTER;
@@ -230,6 +230,7 @@ enum sz_code sz_roster_accept(struct sz_bytes message, bool *changed)
     memcpy(copy, message.at, message.length);
     next = *sz_state();
     next.roster = SZ_BYTES(copy, message.length);
+    next.roster_floor = incoming.version;
     next.owner_time = incoming.issued > next.owner_time ? incoming.issued : next.owner_time;
     code = sz_state_commit(&next);
     sz_wipe(&next, sizeof next);

@@ -24,7 +24,7 @@ enum sz_code sz_state_new_identity(struct sz_state *next)
 static size_t encode(const struct sz_state *s, uint8_t *out, size_t capacity)
 {
     struct sz_cbor_writer w = sz_cbor_writer(out, capacity);
-    sz_cbor_put_array(&w, 13);
+    sz_cbor_put_array(&w, 14);
     sz_cbor_put_uint(&w, STATE_VERSION);
     sz_cbor_put_bstr(&w, s->signing.seed, SZ_KEY_SIZE);
     sz_cbor_put_bstr(&w, s->signing.public_key, SZ_KEY_SIZE);
@@ -40,6 +40,7 @@ static size_t encode(const struct sz_state *s, uint8_t *out, size_t capacity)
     sz_cbor_put_bstr(&w, s->model.manifest_digest, sizeof s->model.manifest_digest);
     sz_cbor_put_bstr(&w, s->model.content_key, sizeof s->model.content_key);
     sz_cbor_put_uint(&w, s->model_floor);
+    sz_cbor_put_uint(&w, s->roster_floor);
     sz_cbor_put_bstr(&w, s->roster.at, s->roster.length);
     return sz_cbor_written(&w);
 }
@@ -58,7 +59,7 @@ static enum sz_code decode(struct sz_bytes bytes, struct sz_state *s)
     struct sz_bytes roster;
     size_t owners;
     memset(s, 0, sizeof *s);
-    sz_cbor_array_of(&r, 13);
+    sz_cbor_array_of(&r, 14);
     if (sz_cbor_uint(&r) != STATE_VERSION) {
         return SZ_STORAGE_FAILED;
     }
@@ -80,6 +81,7 @@ static enum sz_code decode(struct sz_bytes bytes, struct sz_state *s)
     read_into(&r, s->model.manifest_digest, sizeof s->model.manifest_digest);
     read_into(&r, s->model.content_key, sizeof s->model.content_key);
     s->model_floor = sz_cbor_uint(&r);
+    s->roster_floor = sz_cbor_uint(&r);
     roster = sz_cbor_bstr(&r);
     if (sz_cbor_done(&r) != SZ_OK || roster.length > SZ_ROSTER_MAX ||
         sz_kid(SZ_CURVE_ED25519, s->signing.public_key, s->signing.kid) != SZ_OK ||

@@ -20,6 +20,7 @@ struct sz_state {
     uint64_t owner_time;    /* seconds: the latest time that an owner signed */
     struct sz_model_commitment model;
     uint64_t model_floor;   /* highest sequence number ever committed */
+    uint64_t roster_floor;  /* highest roster version ever in force; a reset forgets the roster, not this */
     struct sz_bytes roster; /* as signed; secure heap, owned by the state; length 0: none */
 };
 

@@ -13,6 +13,8 @@ import {
   type Format,
   type Hello,
   type Label,
+  type OwnerAction,
+  type OwnerStatement,
   openLabelOffer,
   openRecord,
   parseRecord,
@@ -103,21 +105,25 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
     return verifyHello(reply.out);
   }
 
-  async claim(): Promise<TaReply> {
-    const hello = await this.hello();
-    const statement = signOwnerStatement(
-      {
-        device: hello.device,
-        counter: ++this.ownerCounter,
-        nonce: hello.claimNonce ?? new Uint8Array(16),
-        time: seconds(),
-        action: { type: 'claim', owners: [this.owner.publicKey] },
-      },
-      this.owner,
-    );
-    const reply = await this.ta.call('OWNER', statement);
+  async claim(owners: readonly Uint8Array[] = [this.owner.publicKey]): Promise<TaReply> {
+    const reply = await this.ta.call('OWNER', await this.statement({ type: 'claim', owners }));
     if (reply.a === 0) verifyOwnerReply(reply.out);
     return reply;
+  }
+
+  /** An owner's statement with the right device, counter and nonce, unless told otherwise. */
+  async statement(
+    action: OwnerAction,
+    change: Partial<OwnerStatement> = {},
+    key: SigningKey = this.owner,
+  ): Promise<Uint8Array> {
+    const hello = await this.hello();
+    const counter = change.counter ?? ++this.ownerCounter;
+    const nonce = hello.claimNonce ?? hello.bootNonce;
+    return signOwnerStatement(
+      { device: hello.device, nonce, time: seconds(), ...change, counter, action },
+      key,
+    );
   }
 
   /** Signs and installs the next roster with these members. */
@@ -125,12 +131,17 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
     return this.ta.call('ROSTER', await this.signedRoster(members, ++this.rosterVersion, lease));
   }
 
-  async signedRoster(members: readonly Party[], version: number, lease?: number): Promise<Uint8Array> {
+  async signedRoster(
+    members: readonly Party[],
+    version: number,
+    lease?: number,
+    { key = this.owner, issued = seconds() }: { key?: SigningKey; issued?: number } = {},
+  ): Promise<Uint8Array> {
     const { signingKey, agreementKey } = await this.hello();
     return signRoster(
       {
         version,
-        issued: seconds(),
+        issued,
         members: members.map(({ role, signing, agreement, notAfter }, i) => ({
           signingKey: signing.publicKey,
           agreementKey: agreement.publicKey,
@@ -142,7 +153,7 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
         zones: [],
         ...(lease !== undefined && { lease }),
       },
-      this.owner,
+      key,
     );
   }
 
@@ -177,7 +188,14 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
 
   async sealOffer(
     sensor: Party,
-    options: { counter?: number; rosterVersion?: number; format?: Format; dims?: readonly number[] } = {},
+    options: {
+      counter?: number;
+      rosterVersion?: number;
+      modelSequence?: number;
+      format?: Format;
+      dims?: readonly number[];
+      time?: number;
+    } = {},
   ): Promise<SensorChannel> {
     const hello = await this.hello();
     const id = asChannelId(randomBytes(8));
@@ -190,8 +208,8 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
         inputShape: { format: options.format ?? 'u8', dims: options.dims ?? [128, 128, 3] },
         counter,
         rosterVersion: options.rosterVersion ?? hello.rosterVersion,
-        modelSequence: hello.modelSequence,
-        time: seconds(),
+        modelSequence: options.modelSequence ?? hello.modelSequence,
+        time: options.time ?? seconds(),
       },
       sensor.signing,
       [{ id: hello.device, freshness: hello.bootNonce, publicKey: hello.prekey }],

@@ -1,10 +1,14 @@
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from '../../protocol/codes.js';
 
 const RESTART = 0xffffffff;
 const SESSION = 0xfffffffd;
 const END_SESSION = 0xfffffffc;
+const HEAP = 0xfffffffe;
 const REPLY_HEAD = 24;
 
 export interface TaReply {
@@ -34,8 +38,12 @@ export class TaHost {
   #waiting: { resolve: (reply: TaReply) => void; reject: (error: Error) => void } | undefined;
   #complaints = '';
 
-  private constructor(path: string) {
-    this.#child = spawn(path, { stdio: 'pipe' });
+  private constructor(
+    path: string,
+    /** The directory of trusted storage, for tests that damage it, take it away or put back an older copy. */
+    readonly storage: string,
+  ) {
+    this.#child = spawn(path, [storage], { stdio: 'pipe' });
     this.#child.stdout.on('data', (chunk: Buffer) => {
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#deliver();
@@ -51,7 +59,7 @@ export class TaHost {
     const target = '../../build/ctest/ta_host';
     const made = spawnSync('make', ['-s', '--no-print-directory', '-C', 'ta/test', target], { cwd: root });
     if (made.status !== 0) throw new Error(`ta_host does not build: ${made.stderr.toString()}`);
-    return new TaHost(`${root}build/ctest/ta_host`);
+    return new TaHost(`${root}build/ctest/ta_host`, mkdtempSync(join(tmpdir(), 'ta-storage-')));
   }
 
   /** Requests must not overlap. */
@@ -71,7 +79,7 @@ export class TaHost {
     return this.send(Command[command], { a, ...(input && { input }) });
   }
 
-  /** As if the machine had been switched off and on: storage stays. */
+  /** As if the machine had been switched off and on: storage stays. result: not 0 where the TA does not start. */
   restart(): Promise<TaReply> {
     return this.send(RESTART);
   }
@@ -85,10 +93,17 @@ export class TaHost {
     return this.send(END_SESSION, { a: number });
   }
 
+  /** Bytes of the TA's heap. */
+  async heap(): Promise<{ used: number; peak: number; size: number }> {
+    const { a, b, c } = await this.send(HEAP);
+    return { used: a, peak: b, size: c };
+  }
+
   async stop(): Promise<void> {
     const ended = new Promise<number | null>((resolve) => this.#child.once('exit', resolve));
     this.#child.stdin.end();
     const code = await ended;
+    rmSync(this.storage, { recursive: true, force: true });
     if (code !== 0) throw new Error(`the TA ended with ${code}: ${this.#complaints.slice(0, 4000)}`);
   }
 
