@@ -123,6 +123,9 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   private readonly onConnected = (): void => {
     // A broker that was restarted may have lost what it retained; the device takes an equal offer as the same.
     this.publishOffer();
+    // Nor does anyone know which of the frames that it took it has passed on, and a receipt names only the last number: without
+    // this a later frame's receipt would cover them. Frames that did arrive get a second label, which rules hosts drop.
+    this.queue.unsealAll();
     this.pump();
   };
 

@@ -116,7 +116,7 @@ export class World {
     let found: LabelEvent | undefined;
     await until(
       () => (found = this.labels.find((label) => toHex(label.frameId) === id)) !== undefined,
-      () => `no label for ${id}; ${this.#report()}`,
+      () => `no label for ${id}; ${this.report()}`,
       timeout,
     );
     return found as LabelEvent;
@@ -126,12 +126,13 @@ export class World {
   async labelled(count: number, timeout = 20_000): Promise<void> {
     await until(
       () => this.labels.length >= count,
-      () => `${this.labels.length} of ${count} labels; ${this.#report()}`,
+      () => `${this.labels.length} of ${count} labels; ${this.report()}`,
       timeout,
     );
   }
 
-  #report(): string {
+  /** How things stand, for messages of failed tests. */
+  report(): string {
     const log = this.agent.log.slice(-12).map((line) => JSON.stringify(line));
     return [
       `sensor ${JSON.stringify(this.sensor.stats)}`,
