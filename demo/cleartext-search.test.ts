@@ -50,3 +50,13 @@ test('finds a key as bytes, hexadecimal and base64', () => {
 test('finds nothing in a megabyte of noise', () => {
   expect(search().find(randomBytes(1 << 20))).toBeUndefined();
 });
+
+test('finds a key inside a longer base64 text, whatever stands before and behind it', () => {
+  for (let i = 0; i < 60; i += 1) {
+    const whole = Buffer.concat([randomBytes(i % 5), key, randomBytes(32)]);
+    for (const form of ['base64', 'base64url'] as const)
+      expect(search().find(Buffer.from(`{"secret":"${whole.toString(form)}"}`))).toMatchObject({
+        secret: 'key',
+      });
+  }
+});

@@ -33,7 +33,7 @@ interface Place {
 /**
  * Searches bytes for anything of a set of secrets, in one pass. Of long ones (frames) any 16 bytes in a row count, if at least 12
  * of them are distinct: flat areas of a picture agree with anything. Short ones (names, keys) count as a whole, also in
- * hexadecimal and base64.
+ * hexadecimal and base64, wherever in a longer base64 text they begin.
  */
 export class CleartextSearch {
   readonly #names = new Set<string>();
@@ -56,7 +56,7 @@ export class CleartextSearch {
   addExact(name: string, bytes: Uint8Array): void {
     if (bytes.length < BLOCK) throw new RangeError(`${name}: ${bytes.length} bytes occur by chance`);
     const raw = Buffer.from(bytes);
-    const texts = [raw.toString('hex'), raw.toString('base64').replace(/=+$/, ''), raw.toString('base64url')];
+    const texts = [raw.toString('hex'), ...base64Forms(raw)];
     for (const needle of [raw, ...[...new Set(texts)].map((text) => Buffer.from(text))])
       this.#index({ name, bytes: needle, whole: true }, 0);
   }
@@ -91,6 +91,14 @@ export class CleartextSearch {
     this.#filter[hash >>> 3] = (this.#filter[hash >>> 3] ?? 0) | (1 << (hash & 7));
   }
 }
+
+/** In base64 bytes look different by where they begin, modulo 3; characters that share bits with neighbours are left out. */
+const base64Forms = (raw: Buffer): string[] =>
+  [0, 1, 2].flatMap((shift) => {
+    const shifted = Buffer.concat([Buffer.alloc(shift), raw]);
+    const whole = [Math.ceil((shift * 8) / 6), Math.floor((shifted.length * 8) / 6)] as const;
+    return [shifted.toString('base64').slice(...whole), shifted.toString('base64url').slice(...whole)];
+  });
 
 /** Extends an agreement of one block to both sides, and judges it. */
 const agreement = (haystack: Uint8Array, at: number, { secret, offset }: Place): Finding | undefined => {
