@@ -110,7 +110,11 @@ test('the search finds each secret where it is planted', () => {
   frames.forEach((frame, i) => {
     // From the noise, which is this frame's alone; photographs come more than once.
     const window = frame.subarray(frame.length - 777, frame.length - 777 + 16);
-    expect(search.find(plant(window, 2003))).toMatchObject({ secret: `frame ${i}`, at: 2003 });
+    const found = search.find(plant(window, 2003));
+    expect(found).toMatchObject({ secret: `frame ${i}` });
+    // The byte before may agree by chance: then the finding begins there.
+    expect(2003 - (found?.at ?? 0)).toBeGreaterThanOrEqual(0);
+    expect(2003 - (found?.at ?? 0)).toBeLessThan(16);
   });
 });
 
