@@ -47,13 +47,6 @@ test('finds a key as bytes, hexadecimal and base64', () => {
   expect(search().find(Buffer.concat([key.subarray(0, 31), randomBytes(500)]))).toBeUndefined();
 });
 
-test('finds a key in the base64 of something larger, wherever it begins', () => {
-  for (let before = 0; before < 6; before += 1) {
-    const file = Buffer.concat([randomBytes(before), key, randomBytes(5)]).toString('base64');
-    expect(search().find(Buffer.from(`{"secret":"${file}"}`))).toMatchObject({ secret: 'key' });
-  }
-});
-
 test('finds nothing in a megabyte of noise', () => {
   expect(search().find(randomBytes(1 << 20))).toBeUndefined();
 });
