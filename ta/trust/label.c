@@ -20,6 +20,11 @@ static size_t plaintext_size(void)
     return (most + GRANULE - 1) / GRANULE * GRANULE;
 }
 
+size_t sz_label_size_most(void)
+{
+    return plaintext_size() + SZ_RECORD_OVERHEAD;
+}
+
 static size_t write_payload(const struct sz_channel *channel, const struct sz_frame_facts *frame)
 {
     struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);

@@ -13,6 +13,9 @@ struct sz_frame_facts {
     uint8_t id[8];
 };
 
+/* Most bytes of a sealed label of the running model. */
+size_t sz_label_size_most(void);
+
 /* Makes the label of the last inference. out: the sealed record, *length bytes. */
 enum sz_code sz_label_seal(const struct sz_channel *channel, const struct sz_frame_facts *frame, uint8_t *out,
                            size_t capacity, size_t *length);

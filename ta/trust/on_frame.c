@@ -44,6 +44,7 @@ static enum sz_code read_frame(struct sz_bytes plaintext, const struct sz_channe
 {
     struct sz_cbor_reader r = sz_cbor_reader(plaintext);
     struct sz_input_shape shape = {0};
+    uint64_t format;
     const uint8_t *id;
     if (sz_cbor_check(plaintext) != SZ_OK) {
         return SZ_BAD_FRAME;
@@ -54,7 +55,7 @@ static enum sz_code read_frame(struct sz_bytes plaintext, const struct sz_channe
     sz_cbor_key(&r, 2);
     facts->time = sz_cbor_uint(&r);
     sz_cbor_key(&r, 3);
-    shape.format = (uint32_t)sz_cbor_uint(&r);
+    format = sz_cbor_uint(&r);
     sz_cbor_key(&r, 4);
     shape.rank = (uint32_t)sz_cbor_array(&r);
     for (uint32_t i = 0; i < shape.rank && i < SZ_MODEL_MAX_RANK; i++) {
@@ -63,6 +64,7 @@ static enum sz_code read_frame(struct sz_bytes plaintext, const struct sz_channe
     }
     sz_cbor_key(&r, 5);
     *data = sz_cbor_bstr(&r);
+    shape.format = format > UINT32_MAX ? 0 : (uint32_t)format;
     if (sz_cbor_done(&r) != SZ_OK || !sz_input_shape_equal(&shape, &channel->shape)) {
         return SZ_BAD_FRAME;
     }
@@ -149,6 +151,8 @@ enum sz_code sz_on_frame(struct sz_call *call)
         code = repeat(call, channel, &header);
     } else if (!sz_input_shape_equal(&channel->shape, sz_model_input())) {
         code = SZ_BAD_FRAME;
+    } else if (call->reply_capacity < sz_label_size_most()) {
+        code = SZ_BUFFER_TOO_SMALL; /* before the number is used up for a label that cannot leave */
     } else {
         code = answer(call, channel, &header);
     }

@@ -48,20 +48,22 @@ static void read_member(struct sz_cbor_reader *r, struct roster *roster)
 {
     struct sz_member *const m = &roster->members[roster->member_count];
     const size_t pairs = sz_cbor_map(r);
+    uint64_t role;
     memset(m, 0, sizeof *m);
     read_key(r, 1, m->signing, false);
     read_key(r, 2, m->agreement, true);
     sz_cbor_key(r, 3);
-    m->role = (uint32_t)sz_cbor_uint(r);
+    role = sz_cbor_uint(r);
     sz_cbor_key(r, 4);
     read_name(r);
     if (pairs == 5) {
         sz_cbor_key(r, 5);
         m->not_after = sz_cbor_uint(r);
     }
-    if ((pairs != 4 && pairs != 5) || m->role < SZ_ROLE_SENSOR || m->role > SZ_ROLE_PUBLISHER) {
+    if ((pairs != 4 && pairs != 5) || role < SZ_ROLE_SENSOR || role > SZ_ROLE_PUBLISHER) {
         sz_cbor_fail(r, SZ_MALFORMED);
     }
+    m->role = (uint32_t)role;
     sz_cbor_fail(r, sz_kid(SZ_CURVE_ED25519, m->signing, m->kid));
     for (uint32_t i = 0; i < roster->member_count; i++) { /* one kid, one member */
         if (memcmp(roster->members[i].kid, m->kid, SZ_KID_SIZE) == 0) {

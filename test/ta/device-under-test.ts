@@ -37,6 +37,7 @@ import {
   readPackage,
   type SealedModel,
   signPackage,
+  type SignedPackage,
   wrapFor,
 } from '../../clients/publisher/index.js';
 import { TaHost, type TaReply } from './ta-host.js';
@@ -69,11 +70,14 @@ export interface SensorChannel {
   readonly counter: number;
 }
 
+/** The face detector as MediaPipe publishes it. */
+export const faceNetwork = async (): Promise<Uint8Array> => new Uint8Array(await readFile(FACE_MODEL));
+
 let faces: Promise<SealedModel> | undefined;
 /** The real face detector of the demo, packed once. */
 export const faceModel = (): Promise<SealedModel> =>
-  (faces ??= readFile(FACE_MODEL).then((bytes) =>
-    pack(importTflite(new Uint8Array(bytes), 'face_detection_short_range.tflite'), {
+  (faces ??= faceNetwork().then((bytes) =>
+    pack(importTflite(bytes, 'face_detection_short_range.tflite'), {
       name: 'faces',
       preset: 'face-detection-short-range',
     }),
@@ -163,6 +167,16 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
   }
 
   async install(publisher: Party, model: SealedModel, sequence: number): Promise<TaReply> {
+    const { signed, offer } = await this.package(publisher, model, sequence);
+    return this.load(readPackage(signed.bytes), offer);
+  }
+
+  /** A signed package, this device's offer, and both as MODEL_BEGIN takes them. */
+  async package(
+    publisher: Party,
+    model: SealedModel,
+    sequence: number,
+  ): Promise<{ signed: SignedPackage; offer: Uint8Array; begin: Uint8Array }> {
     const hello = await this.hello();
     const signed = signPackage(model, publisher.signing, sequence);
     const offer = wrapFor(
@@ -171,7 +185,7 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
       model.contentKey,
       publisher.signing,
     );
-    return this.load(readPackage(signed.bytes), offer);
+    return { signed, offer, begin: encodeModelBegin(signed.envelope, offer) };
   }
 
   /** MODEL_BEGIN and all segments; the reply of the first trouble or of the last segment. */

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import {
   AgreementKey,
   asChannelId,
+  cborMap,
   Code,
   codeName,
   Command,
@@ -121,6 +122,20 @@ describe('frame records', () => {
     expect(await send(forged.seal(frame()))).toBe('BAD_TAG');
   });
 
+  test('a reply buffer that does not take the label: refused, and the number stays free', async () => {
+    const record = channel.writer.seal(frame());
+    for (const capacity of [0, 100, 600]) {
+      const reply = await device.ta.send(Command.FRAME, { input: record, capacity });
+      expect(status(reply)).toBe('BUFFER_TOO_SMALL');
+      expect(reply.out).toHaveLength(0);
+    }
+    expect(await send(record)).toBe('OK');
+    expect(status(await device.ta.send(Command.FRAME, { input: record, capacity: 100 }))).toBe(
+      'BUFFER_TOO_SMALL',
+    );
+    expect(await send(record)).toBe('OK'); // the label is still there
+  });
+
   test('duplicate keys in the protected header', async () => {
     const header = Buffer.concat([Buffer.from('a3010101010448', 'hex'), channel.id]);
     const record = Buffer.concat([
@@ -139,6 +154,15 @@ describe('frame records', () => {
       oddFrame(128 * 128 * 3 - 1),
       oddFrame(0),
       Buffer.concat([frame(), Buffer.from([0])]),
+      encodeDeterministic(
+        cborMap([
+          [1, new Uint8Array(8)],
+          [2, Date.now()],
+          [3, 2 ** 32 + 1], // u8 once it is cut to 32 bits
+          [4, [128, 128, 3]],
+          [5, new Uint8Array(128 * 128 * 3)],
+        ]),
+      ),
     ]) {
       const record = channel.writer.seal(plaintext);
       expect(await send(record)).toBe('BAD_FRAME');
