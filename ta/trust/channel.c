@@ -5,11 +5,36 @@
 #include <tee_internal_api.h>
 
 static struct sz_channel channels[SZ_MAX_CHANNELS];
+static size_t cached_bytes;
+static uint64_t labels_kept;
+
+static void forget(struct sz_sent_label *label)
+{
+    if (label->record != NULL) {
+        cached_bytes -= label->length;
+        TEE_Free(label->record);
+        label->record = NULL;
+    }
+}
+
+static void forget_oldest(void)
+{
+    struct sz_sent_label *oldest = NULL;
+    for (uint32_t i = 0; i < SZ_MAX_CHANNELS * SZ_CACHED_LABELS; i++) {
+        struct sz_sent_label *const label = &channels[i / SZ_CACHED_LABELS].labels[i % SZ_CACHED_LABELS];
+        if (label->record != NULL && (oldest == NULL || label->kept_as < oldest->kept_as)) {
+            oldest = label;
+        }
+    }
+    if (oldest != NULL) {
+        forget(oldest);
+    }
+}
 
 static void close_channel(struct sz_channel *channel)
 {
     for (uint32_t i = 0; i < SZ_CACHED_LABELS; i++) {
-        TEE_Free(channel->labels[i].record);
+        forget(&channel->labels[i]);
     }
     sz_wipe(channel, sizeof *channel);
 }
@@ -93,13 +118,16 @@ void sz_channel_keep_label(struct sz_channel *channel, uint64_t number,
                            const uint8_t frame_digest[SZ_SHA256_SIZE], struct sz_bytes record)
 {
     struct sz_sent_label *const label = &channel->labels[channel->next_label];
-    if (label->record == NULL || label->length != record.length) {
-        TEE_Free(label->record);
-        label->record = TEE_Malloc(record.length, TEE_MALLOC_FILL_ZERO);
+    forget(label);
+    while (cached_bytes > SZ_CACHED_BYTES - record.length) { /* a label is never that long: SZ_REPLY_MAX */
+        forget_oldest();
     }
+    label->record = TEE_Malloc(record.length, TEE_MALLOC_FILL_ZERO);
     if (label->record == NULL) {
         return;
     }
+    cached_bytes += record.length;
+    label->kept_as = labels_kept++;
     label->number = number;
     memcpy(label->frame_digest, frame_digest, SZ_SHA256_SIZE);
     memcpy(label->record, record.at, record.length);

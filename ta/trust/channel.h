@@ -1,20 +1,26 @@
 /* Channels: the keys under which sensors seal frames, in memory only. At most two per sensor: the one in use
- * and its successor, whose first good record closes the other. A channel takes about 100 bytes, plus the last
- * labels (at most 8 sealed labels) once it has had frames. */
+ * and its successor, whose first good record closes the other. Channels are static; their last labels (at
+ * most 8 sealed labels each) are on the heap, all of them together bounded, so that frames cannot take the
+ * room that a roster or a model needs. */
 #ifndef SZ_CHANNEL_H
 #define SZ_CHANNEL_H
 
 #include "models/model.h"
 #include "trust/cose_record.h"
 
-enum { SZ_MAX_CHANNELS = 256, SZ_CACHED_LABELS = 8 };
+enum {
+    SZ_MAX_CHANNELS = 256,
+    SZ_CACHED_LABELS = 8,
+    SZ_CACHED_BYTES = 768 * 1024, /* of labels, all channels together */
+};
 
 /* A label that went out, for the frame that comes again. */
 struct sz_sent_label {
     uint64_t number;
     uint8_t frame_digest[SZ_SHA256_SIZE]; /* of the frame record's ciphertext */
-    uint8_t *record;                      /* secure heap */
+    uint8_t *record;                      /* secure heap; NULL: none */
     size_t length;
+    uint64_t kept_as; /* how many labels were kept before it */
 };
 
 struct sz_channel {
@@ -43,7 +49,8 @@ void sz_channel_advance(struct sz_channel *channel, uint64_t number);
 /* The label sent for this number, or NULL if it is not among the last ones. */
 const struct sz_sent_label *sz_channel_label(const struct sz_channel *channel, uint64_t number);
 
-/* Remembers a label; without memory for it the frame cannot be repeated, which is all. */
+/* Remembers a label in place of the channel's eighth last, and of the oldest of all channels where all of
+ * them are more than SZ_CACHED_BYTES. Without memory for it the frame cannot be repeated, which is all. */
 void sz_channel_keep_label(struct sz_channel *channel, uint64_t number,
                            const uint8_t frame_digest[SZ_SHA256_SIZE], struct sz_bytes record);
 
