@@ -19,8 +19,8 @@ static struct {
     bool software;
     char sandbox[SANDBOX_MAX];
     bool zero_key_known;
-    bool zero_key; /* the hardware unique key is all zeros */
-    uint32_t anti_rollback;
+    bool zero_key;                       /* the hardware unique key is all zeros */
+    uint32_t anti_rollback, system_time; /* protection levels (GlobalPlatform): 100 Linux, 1000 hardware */
     uint32_t level;
 } found;
 
@@ -73,6 +73,10 @@ void sz_security_level_find(void)
                              &found.anti_rollback) != TEE_SUCCESS) {
         found.anti_rollback = 0;
     }
+    if (TEE_GetPropertyAsU32(TEE_PROPSET_TEE_IMPLEMENTATION, "gpd.tee.systemTime.protectionLevel",
+                             &found.system_time) != TEE_SUCCESS) {
+        found.system_time = 0;
+    }
     test_unique_key();
     if (found.software) {
         found.level = 0;
@@ -97,7 +101,7 @@ static void put_name(struct sz_cbor_writer *w, const char *name)
 /* Keys in the order of their encoding: shorter first. */
 void sz_security_items_write(struct sz_cbor_writer *w)
 {
-    sz_cbor_put_map(w, found.software ? 6 : 5);
+    sz_cbor_put_map(w, found.software ? 7 : 6);
     put_name(w, "tee");
     sz_cbor_put_text(w, found.software ? "software" : "op-tee");
     sz_cbor_put_bool(w, found.software); /* nothing measures that it is not */
@@ -112,6 +116,9 @@ void sz_security_items_write(struct sz_cbor_writer *w)
     put_name(w, "ta-signing-key");
     sz_cbor_put_text(w, SZ_OWN_SIGNING_KEY ? "own" : "public default");
     sz_cbor_put_bool(w, false);
+    put_name(w, "system-time-level"); /* 100: Linux may stop leases and epochs from running out */
+    sz_cbor_put_uint(w, found.system_time);
+    sz_cbor_put_bool(w, true);
     put_name(w, "anti-rollback-level");
     sz_cbor_put_uint(w, found.anti_rollback);
     sz_cbor_put_bool(w, true);
