@@ -74,7 +74,11 @@ size_t fuzz_manifest(uint8_t *out, const struct fuzz_model *model, uint64_t sequ
 size_t fuzz_envelope(uint8_t *out, const uint8_t *manifest, size_t length);
 size_t fuzz_model_begin(uint8_t *out, const struct fuzz_model *model, uint64_t sequence);
 
+/* Mutates an input whose CBOR starts behind `head` bytes; its new size, at most `most`. */
+size_t fuzz_mutate(uint8_t *data, size_t size, size_t most, unsigned random, size_t head);
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned random);
 
 #endif

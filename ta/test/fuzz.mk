@@ -5,7 +5,11 @@ CLANG ?= clang
 FUZZ_SECONDS ?= 20
 FUZZ_SEED ?= 1
 FUZZ_TARGETS := fuzz_cbor fuzz_cose fuzz_model fuzz_ta
-FUZZ_EACH = $(shell echo $$(( $(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)) )))
+# The time is shared: the more there is behind a target, the more.
+fuzz_cbor_tenths := 1
+fuzz_cose_tenths := 1
+fuzz_model_tenths := 3
+fuzz_ta_tenths := 5
 FUZZ_OUT := $(ROOT)/build/fuzz
 
 FUZZ_FLAGS := -std=c11 -g -O1 $(WARNINGS) -fno-omit-frame-pointer -ffp-contract=off -fno-math-errno \
@@ -19,7 +23,7 @@ FUZZ_LINK := -fsanitize=fuzzer,address,undefined $(foreach name,TEE_GenerateRand
 FUZZ_TESTED := $(wildcard $(ROOT)/ta/*.c $(addprefix $(ROOT)/ta/,trust/*.c models/*.c tinylib/*.c tinylib/*/*.c tinylibm/*.c \
 	soft/internal/*.c))
 FUZZ_SHARED := $(patsubst $(ROOT)/ta/%.c,$(FUZZ_OUT)/obj/%.o,$(FUZZ_TESTED)) $(addprefix $(FUZZ_OUT)/obj/test/,fuzz_crypto.o \
-	fuzz_seeds.o fuzz_parties.o fuzz_package.o engine_builder.o engine_samples.o trust_cbor_rewrite.o trust_test.o)
+	fuzz_seeds.o fuzz_mutate.o fuzz_parties.o fuzz_package.o engine_builder.o engine_samples.o trust_cbor_rewrite.o trust_test.o)
 FUZZ_PROGRAMS := $(addprefix $(FUZZ_OUT)/,$(FUZZ_TARGETS))
 
 $(FUZZ_OUT)/obj/%.o: $(ROOT)/ta/%.c | fuzz-tools
@@ -40,10 +44,11 @@ fuzz-tools:
 # A corpus of its own for every run, from the target's seeds: the same seed does the same again.
 fuzz: $(FUZZ_PROGRAMS)
 	@set -e; mkdir -p $(FUZZ_OUT)/artifacts; \
-	for target in $(FUZZ_TARGETS); do \
+	for share in $(foreach target,$(FUZZ_TARGETS),$(target):$($(target)_tenths)); do \
+		target=$${share%:*}; seconds=$$(( ($(FUZZ_SECONDS) * $${share#*:} + 9) / 10 )); \
 		corpus=$(FUZZ_OUT)/corpus/$$target; rm -rf $$corpus; mkdir -p $$corpus; \
 		echo "== $$target"; \
-		FUZZ_SEEDS=$$corpus $(FUZZ_OUT)/$$target -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_EACH) -max_len=4096 -timeout=5 \
+		FUZZ_SEEDS=$$corpus $(FUZZ_OUT)/$$target -seed=$(FUZZ_SEED) -max_total_time=$$seconds -max_len=4096 -timeout=5 \
 			-rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(FUZZ_OUT)/artifacts/$$target- $$corpus \
 			>$(FUZZ_OUT)/$$target.log 2>&1 || { cat $(FUZZ_OUT)/$$target.log >&2; exit 1; }; \
 		awk '/number_of_executed_units/ { runs = $$2 } /new_units_added/ { kept = $$2 } \

@@ -249,3 +249,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     }
     return 0;
 }
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned random)
+{
+    return fuzz_mutate(data, size, most, random, HEAD);
+}
