@@ -67,6 +67,8 @@ export class AgentProcess extends EventEmitter<AgentProcessEvents> {
     ]);
     const child = spawn(process.execPath, [main, '--config', this.#config, ...set], {
       stdio: ['ignore', 'inherit', 'pipe'],
+      // Ctrl-C is for us: what is under way is worked off before the agent is told to stop.
+      detached: true,
     });
     this.#child = child;
     this.#exited = new Promise((resolve) => child.once('exit', () => resolve()));

@@ -41,15 +41,15 @@ export const loadScenes = async (root = packageRoot()): Promise<Scene[]> => {
   const withPeople = (name: string, picture: Picture): Scene => ({ name, people: true, picture });
   // Some come, then for a while nobody: the light has time to go off.
   return [
-    withPeople('photograph 1', one),
-    withPeople('photograph 2', two),
-    withPeople('photograph 3', three),
+    withPeople('photo 1', one),
+    withPeople('photo 2', two),
+    withPeople('photo 3', three),
     door,
     stairs,
     door,
-    withPeople('photograph 4', four),
-    withPeople('photograph 5', five),
-    withPeople('photograph 6', six),
+    withPeople('photo 4', four),
+    withPeople('photo 5', five),
+    withPeople('photo 6', six),
     stairs,
     door,
     stairs,

@@ -34,6 +34,8 @@ export const shortTopic = (topic: string, prefix: string): string =>
 
 /** One line after the other: for files and pipes. */
 export class LineScreen implements Screen {
+  #closed = false;
+
   constructor(
     private readonly prefix: string,
     private readonly write: (text: string) => void,
@@ -44,6 +46,7 @@ export class LineScreen implements Screen {
   }
 
   broker({ topic, size, head }: BrokerLine): void {
+    if (this.#closed) return; // the summary comes last; what follows is everybody leaving
     const where = shortTopic(topic, this.prefix).padEnd(20);
     this.write(`broker  ${where} ${sizeText(size).padStart(9)}  ${headText(head)} …\n`);
   }
@@ -57,7 +60,7 @@ export class LineScreen implements Screen {
   }
 
   close(): void {
-    // Nothing to put back.
+    this.#closed = true;
   }
 }
 
@@ -68,6 +71,7 @@ export class ColumnScreen implements Screen {
   readonly #right: string[] = [];
   #status = '';
   #streaming = false;
+  #closed = false;
   #drawn: NodeJS.Timeout | undefined;
   readonly #resized = (): void => this.#draw();
 
@@ -103,13 +107,15 @@ export class ColumnScreen implements Screen {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#drawn);
+    this.#draw();
     this.out.off('resize', this.#resized);
     this.out.write('\x1b[?25h\x1b[?1049l');
   }
 
   #soon(): void {
-    this.#drawn ??= setTimeout(() => this.#draw(), 30);
+    if (!this.#closed) this.#drawn ??= setTimeout(() => this.#draw(), 30);
   }
 
   #draw(): void {

@@ -172,7 +172,7 @@ export class Show {
     const bytes = this.#seen.reduce((sum, { payload }) => sum + payload.length, 0);
     this.screen.status(
       `frames ${this.#frames.size}   labels ${this.#labelled.size}   light ${this.#light ? 'on' : 'off'}   ` +
-        `the broker holds ${this.#seen.length} messages, ${(bytes / 1024).toFixed(0)} KiB   Ctrl-C ends`,
+        `the broker saw ${this.#seen.length} messages, ${(bytes / 1024).toFixed(0)} KiB   Ctrl-C ends`,
     );
   }
 
@@ -242,7 +242,7 @@ const describe = (scene: string, { results, received, sensorTime }: LabelEvent):
   const others = results.detections.length - 1;
   return (
     `${time}  ${scene}: ${best.name} ${percent(best.score)} % at ` +
-    `${percent(x + width / 2)},${percent(y + height / 2)}${others > 0 ? `, and ${others} more` : ''}`
+    `${percent(x + width / 2)},${percent(y + height / 2)}${others > 0 ? ` +${others}` : ''}`
   );
 };
 
