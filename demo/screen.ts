@@ -140,6 +140,8 @@ export class ColumnScreen implements Screen {
 
 /** One JSON object per line, for machines. */
 export class JsonScreen implements Screen {
+  #closed = false;
+
   constructor(private readonly write: (text: string) => void) {}
 
   step(text: string): void {
@@ -147,6 +149,7 @@ export class JsonScreen implements Screen {
   }
 
   broker({ topic, size, head }: BrokerLine): void {
+    if (this.#closed) return; // as above: the summary comes last
     this.object('broker', { topic, size, head: Buffer.from(head.subarray(0, HEAD_BYTES)).toString('hex') });
   }
 
@@ -159,7 +162,7 @@ export class JsonScreen implements Screen {
   }
 
   close(): void {
-    // Nothing to put back.
+    this.#closed = true;
   }
 
   object(type: string, fields: object): void {
