@@ -69,6 +69,7 @@ export class Show {
   #wrong = 0;
   #faces = 0;
   #light = false;
+  #over = false;
 
   constructor(
     private readonly screen: Screen,
@@ -77,6 +78,7 @@ export class Show {
 
   /** Called by the broker with every message. */
   observed(message: Observed): void {
+    if (this.#over) return;
     this.#seen.push(message);
     const { topic, payload } = message;
     this.screen.broker({ topic, size: payload.length, head: headOf(topic, payload) });
@@ -109,7 +111,9 @@ export class Show {
     this.#searchAll();
   }
 
+  /** Of everything until now; what comes later, when all is taken down, is no part of the show. */
   summary(): Summary {
+    this.#over = true;
     const lost = this.#frames.size - this.#labelled.size;
     const sorted = [...this.#latencies].sort((a, b) => a - b);
     return {
