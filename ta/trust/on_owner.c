@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { COMMAND_CLAIM = 1, COMMAND_RESET = 2 };
+enum { REPLY_PAYLOAD_MAX = 160 };
 
 struct statement {
     uint8_t device[SZ_KID_SIZE];
@@ -165,7 +166,7 @@ static enum sz_code apply(const struct statement *s)
 
 static enum sz_code write_reply(struct sz_call *call, const struct statement *s, enum sz_code status)
 {
-    uint8_t payload[160];
+    uint8_t payload[REPLY_PAYLOAD_MAX];
     struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
     sz_cbor_put_map(&w, 6);
     sz_cbor_put_uint(&w, 1);
@@ -194,6 +195,9 @@ enum sz_code sz_on_owner(struct sz_call *call)
     }
     if (code != SZ_OK) {
         return code; /* nothing to answer to */
+    }
+    if (call->reply_capacity < REPLY_PAYLOAD_MAX + SZ_SIGN1_OVERHEAD) {
+        return SZ_BUFFER_TOO_SMALL; /* before anything takes effect */
     }
     code = check_statement(&sign1, &s);
     if (code == SZ_OK) {
