@@ -45,9 +45,10 @@ TEE_Result TA_CreateEntryPoint(void)
 {
     enum sz_code code = sz_crypto_init();
     if (code == SZ_OK) {
-        code = sz_state_load();
-    }
-    if (code == SZ_OK) {
+        const TEE_Result loaded = sz_state_load();
+        if (loaded != TEE_SUCCESS) {
+            return loaded;
+        }
         sz_calendar_owner(sz_state()->owner_time); /* what an owner said counts after a restart too */
         code = sz_boot_begin();
     }

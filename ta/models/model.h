@@ -85,7 +85,6 @@ void sz_model_activate(void);
 void sz_model_release(void);
 
 bool sz_model_active(void);
-uint64_t sz_model_sequence(void);
 const uint8_t *sz_model_digest(void); /* 32 bytes */
 const struct sz_input_shape *sz_model_input(void);
 

@@ -24,11 +24,6 @@ bool sz_model_active(void)
     return running.commitment.sequence != 0;
 }
 
-uint64_t sz_model_sequence(void)
-{
-    return running.commitment.sequence;
-}
-
 const uint8_t *sz_model_digest(void)
 {
     return running.commitment.manifest_digest;

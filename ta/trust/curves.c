@@ -90,18 +90,21 @@ enum sz_code sz_ed25519_verify(const uint8_t public_key[SZ_KEY_SIZE], struct sz_
     TEE_Attribute attribute;
     TEE_ObjectHandle key;
     TEE_OperationHandle operation;
-    bool verified;
+    enum sz_code code = SZ_CRYPTO_FAILED;
     if (!scalar_is_reduced(signature + 32)) {
         return SZ_BAD_SIGNATURE;
     }
     TEE_InitRefAttribute(&attribute, TEE_ATTR_ED25519_PUBLIC_VALUE, public_key, SZ_KEY_SIZE);
-    verified = with_key(TEE_ALG_ED25519, TEE_MODE_VERIFY, TEE_TYPE_ED25519_PUBLIC_KEY, &attribute, 1, &key,
-                        &operation) &&
-               TEE_AsymmetricVerifyDigest(operation, NULL, 0, message.at, message.length, signature,
-                                          SZ_SIGNATURE_SIZE) == TEE_SUCCESS;
+    if (with_key(TEE_ALG_ED25519, TEE_MODE_VERIFY, TEE_TYPE_ED25519_PUBLIC_KEY, &attribute, 1, &key,
+                 &operation)) {
+        code = TEE_AsymmetricVerifyDigest(operation, NULL, 0, message.at, message.length, signature,
+                                          SZ_SIGNATURE_SIZE) == TEE_SUCCESS
+                   ? SZ_OK
+                   : SZ_BAD_SIGNATURE;
+    }
     TEE_FreeOperation(operation);
     TEE_FreeTransientObject(key);
-    return verified ? SZ_OK : SZ_BAD_SIGNATURE;
+    return code;
 }
 
 bool sz_x25519_acceptable(const uint8_t public_key[SZ_KEY_SIZE])

@@ -17,7 +17,8 @@ struct sz_member {
     uint64_t not_after; /* seconds; 0: for ever */
 };
 
-/* Puts the stored roster in force at start: it was verified before it was stored. */
+/* Puts the stored roster in force at start: it was verified before it was stored. Its lease begins anew: the
+ * TA cannot know how long it was off. */
 enum sz_code sz_roster_restore(void);
 
 /* Verifies a signed roster, stores it and puts it in force. *changed: false if it was in force already.

@@ -136,55 +136,77 @@ enum sz_code sz_state_commit(const struct sz_state *next)
     return code;
 }
 
+static TEE_Result as_result(enum sz_code code)
+{
+    switch (code) {
+    case SZ_OK:
+        return TEE_SUCCESS;
+    case SZ_OUT_OF_MEMORY:
+        return TEE_ERROR_OUT_OF_MEMORY;
+    case SZ_STORAGE_FAILED:
+        return TEE_ERROR_STORAGE_NOT_AVAILABLE;
+    default:
+        return TEE_ERROR_GENERIC;
+    }
+}
+
 /* Reads the whole object into a fresh allocation. */
-static enum sz_code read_object(TEE_ObjectHandle object)
+static TEE_Result read_object(TEE_ObjectHandle object)
 {
     TEE_ObjectInfo info;
     struct sz_state loaded;
     size_t count = 0;
     uint8_t *bytes;
-    enum sz_code code = SZ_STORAGE_FAILED;
-    if (TEE_GetObjectInfo1(object, &info) != TEE_SUCCESS || info.dataSize == 0 ||
-        info.dataSize > FIXED_SIZE + SZ_ROSTER_MAX) {
-        return SZ_STORAGE_FAILED;
+    TEE_Result result = TEE_GetObjectInfo1(object, &info);
+    if (result != TEE_SUCCESS) {
+        return result;
+    }
+    if (info.dataSize == 0 || info.dataSize > FIXED_SIZE + SZ_ROSTER_MAX) {
+        return TEE_ERROR_CORRUPT_OBJECT;
     }
     bytes = TEE_Malloc(info.dataSize, TEE_MALLOC_FILL_ZERO);
     if (bytes == NULL) {
-        return SZ_OUT_OF_MEMORY;
+        return TEE_ERROR_OUT_OF_MEMORY;
     }
-    if (TEE_ReadObjectData(object, bytes, info.dataSize, &count) == TEE_SUCCESS && count == info.dataSize) {
-        code = decode(SZ_BYTES(bytes, count), &loaded);
+    result = TEE_ReadObjectData(object, bytes, info.dataSize, &count);
+    if (result == TEE_SUCCESS) {
+        const enum sz_code code =
+            count == info.dataSize ? decode(SZ_BYTES(bytes, count), &loaded) : SZ_STORAGE_FAILED;
+        if (code == SZ_OK) {
+            adopt(&loaded);
+        }
+        result = code == SZ_STORAGE_FAILED ? TEE_ERROR_CORRUPT_OBJECT : as_result(code);
     }
     sz_wipe(bytes, info.dataSize);
     TEE_Free(bytes);
-    if (code == SZ_OK) {
-        adopt(&loaded);
-    }
     sz_wipe(&loaded, sizeof loaded);
-    return code;
+    return result;
 }
 
-enum sz_code sz_state_load(void)
+static enum sz_code store_new_identity(void)
 {
-    TEE_ObjectHandle object = TEE_HANDLE_NULL;
-    const TEE_Result result = TEE_OpenPersistentObject(TEE_STORAGE_PRIVATE, OBJECT_ID, sizeof OBJECT_ID - 1,
-                                                       TEE_DATA_FLAG_ACCESS_READ, &object);
-    enum sz_code code;
-    if (result == TEE_SUCCESS) {
-        code = read_object(object);
-        TEE_CloseObject(object);
-        return code;
-    }
-    if (result != TEE_ERROR_ITEM_NOT_FOUND) {
-        return SZ_STORAGE_FAILED;
-    }
     struct sz_state fresh = {0};
-    code = sz_state_new_identity(&fresh);
+    enum sz_code code = sz_state_new_identity(&fresh);
     if (code == SZ_OK) {
         code = sz_state_commit(&fresh);
     }
     sz_wipe(&fresh, sizeof fresh);
     return code;
+}
+
+TEE_Result sz_state_load(void)
+{
+    TEE_ObjectHandle object = TEE_HANDLE_NULL;
+    TEE_Result result = TEE_OpenPersistentObject(TEE_STORAGE_PRIVATE, OBJECT_ID, sizeof OBJECT_ID - 1,
+                                                 TEE_DATA_FLAG_ACCESS_READ, &object);
+    if (result == TEE_ERROR_ITEM_NOT_FOUND) {
+        return as_result(store_new_identity());
+    }
+    if (result == TEE_SUCCESS) {
+        result = read_object(object);
+        TEE_CloseObject(object);
+    }
+    return result;
 }
 
 void sz_state_release(void)

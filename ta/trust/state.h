@@ -5,6 +5,7 @@
 
 #include "models/model.h"
 #include "trust/kid.h"
+#include <tee_internal_api.h>
 
 enum {
     SZ_MAX_OWNERS = 3,
@@ -24,9 +25,11 @@ struct sz_state {
     struct sz_bytes roster; /* as signed; secure heap, owned by the state; length 0: none */
 };
 
-/* Reads the object, or makes and stores an unclaimed identity where there is none. STORAGE_FAILED if it is
- * damaged: a device does not silently become another one. */
-enum sz_code sz_state_load(void);
+/* Reads the object, or makes and stores an unclaimed identity where there is none. Anything else is an error,
+ * so that a device does not silently become another one: TEE_ERROR_CORRUPT_OBJECT (damaged),
+ * TEE_ERROR_STORAGE_NOT_AVAILABLE (cannot be read or written now), TEE_ERROR_OUT_OF_MEMORY,
+ * TEE_ERROR_GENERIC. */
+TEE_Result sz_state_load(void);
 
 const struct sz_state *sz_state(void);
 

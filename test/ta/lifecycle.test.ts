@@ -202,6 +202,17 @@ describe('trusted storage', () => {
     expect(equalBytes((await device.hello()).device, before.device)).toBe(true);
   });
 
+  test('out of reach: the TA does not start and says so; then it is the same device', async () => {
+    ({ device } = await readyDevice());
+    const before = await device.hello();
+    const away = `${device.ta.storage}-away`;
+    renameSync(device.ta.storage, away);
+    expect((await device.ta.restart()).result).toBe(0xf0100003); // TEE_ERROR_STORAGE_NOT_AVAILABLE
+    renameSync(away, device.ta.storage);
+    expect((await device.ta.restart()).result).toBe(0);
+    expect(equalBytes((await device.hello()).device, before.device)).toBe(true);
+  });
+
   test('erased: a new, unclaimed identity', async () => {
     ({ device } = await readyDevice());
     const before = await device.hello();
