@@ -48,7 +48,7 @@ fuzz: $(FUZZ_PROGRAMS)
 		target=$${share%:*}; seconds=$$(( ($(FUZZ_SECONDS) * $${share#*:} + 9) / 10 )); \
 		corpus=$(FUZZ_OUT)/corpus/$$target; rm -rf $$corpus; mkdir -p $$corpus; \
 		echo "== $$target"; \
-		FUZZ_SEEDS=$$corpus $(FUZZ_OUT)/$$target -seed=$(FUZZ_SEED) -max_total_time=$$seconds -max_len=4096 -timeout=5 \
+		FUZZ_SEEDS=$$corpus $(FUZZ_OUT)/$$target -seed=$(FUZZ_SEED) -max_total_time=$$seconds -max_len=16384 -timeout=5 \
 			-rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(FUZZ_OUT)/artifacts/$$target- $$corpus \
 			>$(FUZZ_OUT)/$$target.log 2>&1 || { cat $(FUZZ_OUT)/$$target.log >&2; exit 1; }; \
 		awk '/number_of_executed_units/ { runs = $$2 } /new_units_added/ { kept = $$2 } \

@@ -8,7 +8,7 @@
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
-enum { NODES = 2048, TAG = 16, OUT = 8192, NONE = -1 };
+enum { NODES = 4096, TAG = 16, OUT = 32768, NONE = -1 };
 
 struct node {
     uint8_t major;
@@ -233,12 +233,32 @@ static void alter_string(struct node *node)
     node->bytes = SZ_BYTES(text, length);
 }
 
-static int copy_of(int index)
+/* A copy of an item and all in it. Its first key or the like is another one: lists refuse the same member
+ * twice. */
+static int copy_of(int index, bool *another)
 {
+    static uint8_t keys[NODES][32];
     const int copy = new_node();
-    if (copy != NONE) {
-        nodes[copy] = nodes[index]; /* shares the children */
-        nodes[copy].next = NONE;
+    int *link;
+    if (copy == NONE) {
+        return NONE;
+    }
+    nodes[copy] = nodes[index];
+    nodes[copy].next = NONE;
+    if (!*another && nodes[copy].major == 2 && nodes[copy].bytes.length == sizeof keys[0]) {
+        for (size_t i = 0; i < sizeof keys[0]; i++) {
+            keys[copy][i] = (uint8_t)pick(256);
+        }
+        nodes[copy].bytes.at = keys[copy];
+        *another = true;
+    }
+    link = &nodes[copy].first;
+    for (int child = nodes[index].first; child != NONE; child = nodes[child].next) {
+        *link = copy_of(child, another);
+        if (*link == NONE) {
+            return NONE;
+        }
+        link = &nodes[*link].next;
     }
     return copy;
 }
@@ -261,8 +281,9 @@ static void alter_list(struct node *node)
     while (nodes[last].next != NONE) {
         last = nodes[last].next;
     }
-    for (uint32_t repeats = pick(8) == 0 ? 200 : 1 + pick(3); repeats > 0 && step == 1; repeats--) {
-        const int copy = copy_of(last);
+    for (uint32_t repeats = pick(8) == 0 ? 150 : 1 + pick(3); repeats > 0 && step == 1; repeats--) {
+        bool another = false;
+        const int copy = copy_of(last, &another);
         if (copy == NONE) {
             return;
         }
