@@ -10,5 +10,16 @@ $(OUT)/host/%.o: ../%.c
 $(OUT)/ta_host: ta_host.c $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
 	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ -lcrypto -o $@
 
-PROGRAMS += $(OUT)/ta_host
--include $(TA_HOST_OBJECTS:.o=.d)
+# The same, built for one owner (OWNER_KEY=): the one whose seed is 32 bytes of 7 (test/ta/one-owner.test.ts).
+ONE_OWNER := ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c
+ONE_OWNER_BYTES := $(shell printf '%s' $(ONE_OWNER) | sed 's/../0x&,/g')
+$(OUT)/host/one_owner.o: ../trust/on_owner.c ta_host.mk
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) '-DSZ_OWNER_KEY={$(ONE_OWNER_BYTES)}' -MMD -MP -c $< -o $@
+
+$(OUT)/ta_host_one_owner: ta_host.c $(OUT)/host/one_owner.o \
+		$(filter-out $(OUT)/host/trust/on_owner.o,$(TA_HOST_OBJECTS)) $(ENGINE_ASAN)
+	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ -lcrypto -o $@
+
+PROGRAMS += $(OUT)/ta_host $(OUT)/ta_host_one_owner
+-include $(TA_HOST_OBJECTS:.o=.d) $(OUT)/host/one_owner.d

@@ -54,12 +54,16 @@ export class TaHost {
     });
   }
 
-  static create(): TaHost {
+  /** @param program of ta/test/ta_host.mk */
+  static create(program: 'ta_host' | 'ta_host_one_owner' = 'ta_host'): TaHost {
     const root = fileURLToPath(new URL('../..', import.meta.url));
-    const target = '../../build/ctest/ta_host';
-    const made = spawnSync('make', ['-s', '--no-print-directory', '-C', 'ta/test', target], { cwd: root });
-    if (made.status !== 0) throw new Error(`ta_host does not build: ${made.stderr.toString()}`);
-    return new TaHost(`${root}build/ctest/ta_host`, mkdtempSync(join(tmpdir(), 'ta-storage-')));
+    const made = spawnSync(
+      'make',
+      ['-s', '--no-print-directory', '-C', 'ta/test', `../../build/ctest/${program}`],
+      { cwd: root },
+    );
+    if (made.status !== 0) throw new Error(`${program} does not build: ${made.stderr.toString()}`);
+    return new TaHost(`${root}build/ctest/${program}`, mkdtempSync(join(tmpdir(), 'ta-storage-')));
   }
 
   /** Requests must not overlap. */
