@@ -120,13 +120,12 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   private state: 'starting' | 'running' | 'closed' = 'starting';
   private timer: NodeJS.Timeout | undefined;
   private lastOffer: Uint8Array | undefined;
+  /** The agent's connection to the broker, by its own count. */
+  private agentSession: number | undefined;
   private readonly onConnected = (): void => {
     // A broker that was restarted may have lost what it retained; the device takes an equal offer as the same.
     this.publishOffer();
-    // Nor does anyone know which of the frames that it took it has passed on, and a receipt names only the last number: without
-    // this a later frame's receipt would cover them. Frames that did arrive get a second label, which rules hosts drop.
-    this.queue.unsealAll();
-    this.pump();
+    this.sealAgain();
   };
 
   private constructor(private readonly options: SensorOptions) {
@@ -257,6 +256,7 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     await subscribe(this.topics.roster, (payload) => this.trust.receiveRoster(payload));
     await subscribe(this.topics.hello, (payload) => this.trust.receiveHello(payload));
     await subscribe(this.topics.sensorReceipt(keys.signing.kid), (payload) => this.receiveReceipt(payload));
+    await subscribe(this.topics.state, (payload) => this.receiveAgentState(payload));
     // Whoever awaited `open` attaches listeners first.
     setImmediate(() => {
       this.state = this.state === 'starting' ? 'running' : this.state;
@@ -375,6 +375,25 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     }
   }
 
+  /**
+   * Broker or agent was away: nobody knows which of the frames that the broker took it has passed on, and in which order, and a
+   * receipt names only the last number. Without this a later frame's receipt would cover frames that never arrived. Those that
+   * did arrive get a second label, which rules hosts drop.
+   */
+  private sealAgain(): void {
+    this.queue.unsealAll();
+    this.pump();
+  }
+
+  /** The agent's own words, which nobody vouches for: at worst frames are sealed once more than they need to be. */
+  private receiveAgentState(message: Uint8Array): void {
+    const session = sessionOf(message);
+    if (session === undefined || session === this.agentSession) return;
+    const known = this.agentSession !== undefined;
+    this.agentSession = session;
+    if (known) this.sealAgain();
+  }
+
   private receiveReceipt(message: Uint8Array): void {
     const device = this.trust.device;
     if (device === undefined || message.length === 0) return;
@@ -419,6 +438,16 @@ export class SensorClient extends EventEmitter<SensorEvents> {
       this.counts.dropped++;
       this.emit('dropped', { frameId: drop.frame.id, reason: drop.reason });
     }
+  }
+}
+
+/** The state topic is JSON: {"state", "session", ...}; the session changes with every connection of the agent. */
+function sessionOf(message: Uint8Array): number | undefined {
+  try {
+    const { session } = JSON.parse(Buffer.from(message).toString('utf8')) as { session?: unknown };
+    return typeof session === 'number' ? session : undefined;
+  } catch {
+    return undefined;
   }
 }
 
