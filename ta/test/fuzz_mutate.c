@@ -281,7 +281,7 @@ static void alter_list(struct node *node)
     while (nodes[last].next != NONE) {
         last = nodes[last].next;
     }
-    for (uint32_t repeats = pick(8) == 0 ? 150 : 1 + pick(3); repeats > 0 && step == 1; repeats--) {
+    for (uint32_t repeats = pick(2) == 0 ? 150 : 1 + pick(3); repeats > 0 && step == 1; repeats--) {
         bool another = false;
         const int copy = copy_of(last, &another);
         if (copy == NONE) {
