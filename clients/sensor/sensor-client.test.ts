@@ -264,3 +264,24 @@ test('takes only keys with the role sensor', async () => {
   await expect(startSensor({ keys: fixture.rules })).rejects.toMatchObject({ code: 'WRONG_ROLE' });
   expect(unreadable).toBe(0);
 });
+
+test('seals again what has no receipt when the agent comes back, so that a later receipt does not cover it', async () => {
+  const agentState = (state: string, session: unknown): Promise<void> =>
+    fixture.retain(topics.state, Buffer.from(JSON.stringify({ state, session })));
+  await agentState('online', 1);
+  const { client } = await readySensor();
+  const ids = [client.sendFrame(data(1)), client.sendFrame(data(2))];
+  await until(() => frames.length === 2, 'both frames');
+  await fixture.retain(topics.state, Buffer.from('not JSON'));
+  await agentState('offline', 1);
+  await agentState('degraded', 'x');
+  await agentState('online', 2);
+  await until(() => frames.length === 4, 'both frames again');
+  expect(frames.slice(2).map(({ id, number }) => ({ id, number }))).toEqual([
+    { id: ids[0], number: 3 },
+    { id: ids[1], number: 4 },
+  ]);
+  await receipt(0, 3);
+  await until(() => client.stats.receipted === 1, 'the receipt');
+  expect(client.stats).toMatchObject({ queued: 1, sent: 4, offers: 1 });
+});
