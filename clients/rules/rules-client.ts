@@ -325,6 +325,9 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   private openOrHold(topic: string, record: SealedRecord): void {
     const epoch = this.epochs.find(record.channel);
     if (epoch === undefined) {
+      // Its offer comes before the first record of an epoch. Without one our hello did not reach the device, or somebody put
+      // an older one in its place: ask again, not more often than for a first answer.
+      this.answered = false;
       this.held.push({ topic, record });
       if (this.held.length > (this.options.heldRecords ?? 64)) {
         this.held.shift();

@@ -154,7 +154,9 @@ describe.each(availableBrokers())('a stream goes on, over %s', (broker) => {
       () => `${sent.filter((id) => !acted().includes(id)).length} frames without a label; ${world.report()}`,
     );
     const lost = sent.filter((id) => !acted().includes(id));
-    console.log(`${broker}, queue exceeded: ${sent.length} frames, ${lost.length} lost: ${[...new Set(lost.map((id) => dropped.get(id)))].join()}`);
+    console.log(
+      `${broker}, queue exceeded: ${sent.length} frames, ${lost.length} lost: ${[...new Set(lost.map((id) => dropped.get(id)))].join()}`,
+    );
     expect(lost.length).toBeLessThanOrEqual(10);
     expect(dropped.size - droppedBefore).toBe(10);
     for (const id of lost) expect([id, dropped.get(id)]).toEqual([id, 'overflow']);

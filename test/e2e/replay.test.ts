@@ -199,6 +199,36 @@ test('labels that are held back for an hour', async () => {
   );
 });
 
+test('an older hello of a rules host, put in place of its own, does not silence it for good', async () => {
+  let ahead = 0;
+  const evil = await middle(true);
+  const { client, acted } = await host(evil, { clock: () => Date.now() + ahead });
+  await client.ready();
+  const topic = world.topics.rulesHello(second.signing.kid);
+  const [older] = world.recorder.of(topic);
+  if (older === undefined) throw new Error('no hello was heard');
+  await world.recorder.publish(topic, older.payload, true);
+  // The agent forgets the good one with its process; the next epoch is then not offered to the host.
+  await world.agent.kill();
+  const from = world.agent.log.length;
+  world.agent.restart();
+  await world.agent.logged('ready', { from });
+  await enrol(generateKeys('rules', 'attic server'));
+  const labels = acted.length;
+  world.sensor.sendFrame(frame);
+  await until(
+    () => client.stats.held > 0,
+    () => `nothing is held; ${JSON.stringify(client.stats)}`,
+  );
+  expect(acted).toHaveLength(labels);
+  // Ten seconds later it asks again.
+  ahead = 11_000;
+  await until(
+    () => acted.length === labels + 1,
+    () => `still no label; ${JSON.stringify(client.stats)}`,
+  );
+});
+
 test('an offer said again within a boot does not bring its numbers back', async () => {
   const kid = world.home.sensorKeys.signing.kid;
   const heard = world.recorder.of(world.topics.sensorFrame(kid)).length;
