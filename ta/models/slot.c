@@ -91,19 +91,23 @@ uint8_t *sz_slot_segment(const struct sz_slot *slot, uint32_t index, size_t *len
     return slot->weights.at + at;
 }
 
-/* The header's schema says the same as the graph: input elements and head. */
+/* The header's schema says the same as the graph: input elements and head. An opened graph has an output. */
 static bool agrees(const struct sz_container *container, const struct sz_graph *graph)
 {
     const struct sz_head_record *const head = &graph->header->head;
     const struct sz_tensor_record *const input = &graph->tensors[graph->header->input];
+    const struct sz_tensor_record *const output = &graph->tensors[graph->header->outputs[0]];
     const size_t size = container->input.format == 3 ? 4 : 1;
     const size_t elements = sz_input_shape_bytes(&container->input) / size;
     const size_t wanted = input->bytes / (input->dtype == SZ_F32 ? sizeof(float) : 1);
     if (elements != wanted || (container->input.format == 2 && input->dtype != SZ_I8)) {
         return false;
     }
-    return (uint32_t)head->kind == container->results_kind &&
-           (head->kind == SZ_HEAD_VECTOR || head->max_results == container->results_most);
+    if ((uint32_t)head->kind != container->results_kind) {
+        return false;
+    }
+    return head->kind == SZ_HEAD_VECTOR ? output->bytes <= container->results_most
+                                        : head->max_results == container->results_most;
 }
 
 enum sz_code sz_slot_prepare(struct sz_slot *slot)
