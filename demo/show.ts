@@ -29,6 +29,8 @@ export interface Cast {
   /** End after so many frames; without it, when `stop` says so. */
   readonly frames?: number;
   readonly stop: AbortSignal;
+  /** How long the last labels may take, in milliseconds. Default 10 000. */
+  readonly patience?: number;
 }
 
 export interface Summary {
@@ -55,8 +57,7 @@ interface Expected {
 }
 
 const PAYLOAD_HEAD = 24;
-/** How long the last labels may take. */
-const LAST_LABELS_MS = 10_000;
+const PATIENCE_MS = 10_000;
 
 /** Streams scenes, compares what comes back with what should, and looks for secrets in everything the broker saw. */
 export class Show {
@@ -86,6 +87,7 @@ export class Show {
 
   async play(cast: Cast): Promise<void> {
     const { home, model, rules, sensor, scenes, interval, frames = Infinity, stop } = cast;
+    const { patience = PATIENCE_MS } = cast;
     for (const [name, bytes] of secretsOf(home, model)) this.#search.addExact(name, bytes);
     const engine = this.#lightRule(cast);
     const scene = await expectations(scenes, model);
@@ -102,8 +104,8 @@ export class Show {
       this.#status();
       if (sent + 1 < frames) await pause(interval, stop);
     }
-    await sensor.idle(LAST_LABELS_MS).catch(() => undefined);
-    const end = Date.now() + LAST_LABELS_MS;
+    await sensor.idle(patience).catch(() => undefined);
+    const end = Date.now() + patience;
     while (this.#labelled.size < this.#frames.size && Date.now() < end)
       await pause(20, new AbortController().signal);
     await pause(50, new AbortController().signal);

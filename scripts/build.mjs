@@ -66,6 +66,8 @@ const buildNative = () => {
   run('make', ['--no-print-directory', '-s', jobs, '-C', 'ta/test', '../../build/ctest/engine_run']);
 };
 
+if (!existsSync(`${root}dist/.tsbuildinfo`) || (!only && !existsSync(`${root}build/smart-zone-ta`)))
+  console.error(`building ${only ? 'dist/' : 'dist/ and build/'}, some seconds the first time`);
 execFileSync(process.execPath, [`${root}scripts/generate-codes.mjs`, '--check'], { stdio: 'inherit' });
 buildTypeScript();
 if (!only) buildNative();
