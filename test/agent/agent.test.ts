@@ -27,15 +27,20 @@ for (const { name, protocol, start, run } of brokers)
     });
     afterAll(() => device.close());
 
-    /** Sends frames and waits for exactly their labels. */
-    const labelled = async (count: number): Promise<void> => {
+    /**
+     * Sends frames and waits for exactly their labels. After agent or broker were away the sensor may seal frames once more than
+     * it turns out to be needed: such second labels (at most `repeats`) are dropped as doubles.
+     */
+    const labelled = async (count: number, repeats = 0): Promise<void> => {
       const before = labels.length;
       const { doubles } = rules.stats;
       for (let i = 0; i < count; i += 1) sensor.sendFrame(frameOf(i, 0, -i, 1));
       await until(() => labels.length >= before + count, `${count} labels`);
       await sensor.idle(5_000);
       expect(labels.length).toBe(before + count);
-      expect(rules.stats).toMatchObject({ doubles, refused: 0 });
+      expect(rules.stats.refused).toBe(0);
+      expect(rules.stats.doubles).toBeGreaterThanOrEqual(doubles);
+      expect(rules.stats.doubles).toBeLessThanOrEqual(doubles + repeats);
     };
 
     test('is claimed, and vouches for itself over a nonce', async () => {
@@ -112,7 +117,7 @@ for (const { name, protocol, start, run } of brokers)
       await until(() => labels.length >= before + 5, 'labels of frames that waited');
       await sensor.idle(5_000);
       expect(sensor.stats.offers).toBe(offers);
-      await labelled(3);
+      await labelled(3, 8);
     });
 
     test('a broker that lost everything gets back what was retained', async () => {
@@ -122,7 +127,7 @@ for (const { name, protocol, start, run } of brokers)
       // A broker that has forgotten its sessions keeps no label for a rules host that is not there yet.
       await until(() => agent.isReady && device.allConnected, 'all connected again');
       await owner.publishRoster(await device.link('owner-again'));
-      await labelled(5);
+      await labelled(5, 5);
     });
 
     test('frames need nothing of the storage side: it may be frozen', async () => {

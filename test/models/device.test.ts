@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { decodePicture, resizePicture } from '../../clients/picture/index.js';
 import {
@@ -18,7 +18,11 @@ import { describeWithOracle, shared, sharedFile } from './shared.js';
  * sanitizers), one frame sealed, one label opened. What the label says must be what the engine alone says.
  */
 describeWithOracle('every model runs in the TA', () => {
-  const files = readdirSync(path.join(shared, 'models')).filter((name) => name.endsWith('.tflite'));
+  // Also read where the suite is skipped: the folder may not be there.
+  const folder = path.join(shared, 'models');
+  const files = existsSync(folder)
+    ? readdirSync(folder).filter((name) => name.endsWith('.tflite'))
+    : ['none'];
 
   const frameFor = async ({ header }: SealedModel): Promise<Uint8Array> => {
     const { format, dims } = header.input;
