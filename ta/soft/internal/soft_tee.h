@@ -37,7 +37,8 @@ struct sz_soft_tee_config {
 /* Fills `config` with the defaults. */
 void sz_soft_tee_defaults(struct sz_soft_tee_config *config);
 
-/* Starts with `config`, forgetting everything of an earlier start (all handles, heap and storage in memory).
+/* Starts with `config`, forgetting everything of an earlier start (all handles and the heap; storage in
+ * memory stays, sz_storage_in_memory_clear() empties it).
  */
 TEE_Result sz_soft_tee_start(const struct sz_soft_tee_config *config);
 
