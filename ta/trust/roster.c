@@ -56,6 +56,7 @@ static void read_member(struct sz_cbor_reader *r, struct roster *roster)
     role = sz_cbor_uint(r);
     sz_cbor_key(r, 4);
     read_name(r);
+    m->not_after = UINT64_MAX;
     if (pairs == 5) {
         sz_cbor_key(r, 5);
         m->not_after = sz_cbor_uint(r);
@@ -273,7 +274,7 @@ enum sz_code sz_roster_authorise(const uint8_t kid[SZ_KID_SIZE], enum sz_role ro
     if (found->role != role) {
         return SZ_WRONG_ROLE;
     }
-    if (found->not_after != 0 && found->not_after < sz_calendar_floor()) {
+    if (found->not_after < sz_calendar_floor()) {
         return SZ_EXPIRED;
     }
     if (current.lease_ms != 0 && sz_uptime_ms() - current.in_force_at > current.lease_ms) {

@@ -14,7 +14,7 @@ struct sz_member {
     uint8_t agreement[SZ_KEY_SIZE];
     uint8_t kid[SZ_KID_SIZE]; /* of the signing key */
     uint32_t role;
-    uint64_t not_after; /* seconds; 0: for ever */
+    uint64_t not_after; /* seconds; UINT64_MAX: for ever (0 is a date: 1970) */
 };
 
 /* Puts the stored roster in force at start: it was verified before it was stored. Its lease begins anew: the

@@ -168,6 +168,13 @@ test('expiry: judged by the latest of owner, build and offers within a day of th
   expect(await offer(inTwoHours)).toBe('EXPIRED');
 });
 
+test('an end at second 0 of 1970 has passed: it does not stand for having none', async () => {
+  const ended = party('sensor', 0);
+  expectOk(await device.roster([sensor, ended, rules, publisher]));
+  expect(await offer(ended)).toBe('EXPIRED');
+  await label(await device.openChannel(sensor)); // without an end: for ever
+});
+
 test('the lease ends all service until a fresh roster comes', async () => {
   const channel = await device.openChannel(sensor);
   const sequence = (await device.hello()).modelSequence + 1;
