@@ -30,7 +30,6 @@ static void read_segments(struct sz_cbor_reader *r, struct sz_container *out)
     for (size_t i = 0; i < count && sz_cbor_error(r) == SZ_OK; i++) {
         uint32_t size = SZ_SEGMENT_OVERHEAD;
         (void)read_segment(r, &size);
-        out->weights_length += size - SZ_SEGMENT_OVERHEAD; /* at most 1024 * SZ_BUFFER_IN: fits 32 bits */
     }
 }
 

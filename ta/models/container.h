@@ -30,7 +30,6 @@ struct sz_container {
     struct sz_bytes graph;
     struct sz_bytes segments; /* from the first weight segment's entry on */
     uint32_t segment_count;   /* weights; the golden test is one more */
-    size_t weights_length;    /* plaintext bytes of all weight segments */
     uint32_t golden_size;     /* ciphertext bytes */
     uint8_t golden_digest[SZ_SHA256_SIZE];
     struct sz_input_shape input;
