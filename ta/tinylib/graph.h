@@ -65,6 +65,15 @@ enum sz_place {
     SZ_WEIGHTS = 2, /* offset counts from the start of segment `segment` */
 };
 
+/* How a tensor's values are arranged. The packed layouts are the header's target's own (packing.h says which
+ * values they hold, in what order is the business of that target's kernels); `dims` stay those of the weights
+ * themselves, `bytes` is what the packed form takes. */
+enum sz_layout {
+    SZ_LAYOUT_PLAIN = 0,     /* row-major */
+    SZ_LAYOUT_PANELS = 1,    /* weights of CONV_2D (groups 1), [O,KH,KW,C], or FULLY_CONNECTED, [O,I] */
+    SZ_LAYOUT_DEPTHWISE = 2, /* weights of DEPTHWISE_2D (multiplier 1), [1,KH,KW,C] */
+};
+
 /* Applied to an operator's output. For int8: a clamp to the quantised bounds (zero_point +
  * round_half_even(bound / scale)). */
 enum sz_activation {
@@ -84,6 +93,8 @@ enum sz_activation {
  * zero_point is the per-tensor zero point of the weights (0 for TFLite int8 models; legacy uint8 models
  * converted to int8 have another); w's scale is informative (use 1 where it is per channel).
  *
+ * Packed weights hold b and s too: the operator's inputs are then x and w only.
+ *
  * Unless stated, y must not overlap its inputs. "In place": y may also be at exactly x's offset.
  * "Same quantisation": x and y have equal scale and zero point.
  *
@@ -95,13 +106,17 @@ enum sz_op_code {
      * f32 w: [KH,KW,C/groups,O]. i8 w: [O,KH,KW,C/groups]. b: [O]. s: [O].
      * ints: 0 stride_h, 1 stride_w, 2 dilation_h, 3 dilation_w, 4 pad_top, 5 pad_left, 6 pad_bottom, 7
      * pad_right, 8 groups. OH = (H + pad_top + pad_bottom - ((KH-1)*dilation_h + 1)) / stride_h + 1, rounded
-     * down; OW alike. */
+     * down; OW alike.
+     * An operator may compute only the channels ints 9 .. ints 9 + O - 1 of y, which then has more than O of
+     * them (weights too large for one segment). The parts of one y follow each other directly, have the same x
+     * and the same parameters, start at channel 0 and end at the last: then y holds its value. */
     SZ_OP_CONV_2D = 1,
     /* As CONV_2D, but ints 8 = multiplier m and w: [1,KH,KW,C*m]; O = C*m, output o reads input channel o /
-       m. */
+     * m; there are no parts. Packed: in place (N = 1, y at x's offset, OW <= W, pad_top smaller than the
+     * window). */
     SZ_OP_DEPTHWISE_2D = 2,
     /* inputs x of any rank, taken as [M,I]; w, b, s as CONV_2D with f32 w: [I,O], i8 w: [O,I]. y taken as
-     * [M,O]; its last dim must be O. */
+     * [M,O]; its last dim must be O. ints: 9 first output channel, as CONV_2D. */
     SZ_OP_FULLY_CONNECTED = 3,
     /* x [N,H,W,C]; ints: 0 stride_h, 1 stride_w, 2 window_h, 3 window_w, 4 pad_top, 5 pad_left, 6 pad_bottom,
      * 7 pad_right (each smaller than the window; padding is not counted),
@@ -154,7 +169,9 @@ enum sz_op_code {
        quantisation. */
     SZ_OP_TRANSPOSE = 23,
     /* ints: 0..3 first index in each dim; y's shape is the size of the piece. Same quantisation. (Split is
-     * slices; channel shuffle is reshape, transpose, reshape.) */
+     * slices; channel shuffle is reshape, transpose, reshape.) Where the piece is contiguous in x (all dims
+     * before the cut one are 1, all behind it whole), y may overlap x: at the piece's own place nothing is
+     * copied and x stays valid too, elsewhere the piece is moved and x is lost. */
     SZ_OP_SLICE = 24,
     SZ_OP_LAST = SZ_OP_SLICE,
 };
@@ -243,15 +260,15 @@ struct sz_graph_header { /* 192 bytes */
 struct sz_tensor_record { /* 40 bytes */
     uint8_t dtype;
     uint8_t place;
-    uint8_t rank; /* 1..4 */
-    uint8_t reserved0;
+    uint8_t rank;   /* 1..4 */
+    uint8_t layout; /* enum sz_layout */
     uint16_t segment; /* SZ_WEIGHTS: index of the segment; SZ_ARENA: 0 */
     uint16_t reserved1;
     uint32_t dims[SZ_MAX_RANK]; /* each >= 1 */
     float scale;                /* i8: > 0 and finite; otherwise 0 */
     int32_t zero_point;         /* i8: -128..127; otherwise 0 */
     uint32_t offset;            /* multiple of SZ_ALIGNMENT */
-    uint32_t bytes;             /* exactly the product of dims times the element size */
+    uint32_t bytes;             /* exactly the product of dims times the element size; packed: as packing.h */
 };
 
 struct sz_op_record { /* 96 bytes */
@@ -259,8 +276,8 @@ struct sz_op_record { /* 96 bytes */
     uint8_t activation;
     uint8_t input_count;  /* slots used in inputs, including optional ones that are SZ_NONE */
     uint8_t output_count; /* 1 for every operator so far */
-    uint16_t scratch; /* an arena tensor that only this operator uses while it runs, or SZ_NONE (target ref:
-                         always SZ_NONE) */
+    uint16_t scratch; /* an i8 vector in the arena that only this operator uses while it runs, at least as
+                         long as sz_scratch_needed() says; SZ_NONE where that is 0 */
     uint16_t reserved;
     uint16_t inputs[SZ_MAX_OP_INPUTS];
     uint16_t outputs[SZ_MAX_OP_OUTPUTS];
