@@ -1,6 +1,6 @@
 # S-Tinylib and Tinylibm.
-ENGINE_SOURCES := $(wildcard $(ROOT)/ta/tinylib/*.c $(ROOT)/ta/tinylib/reference/*.c $(ROOT)/ta/tinylibm/*.c)
-ENGINE_HEADERS := $(wildcard $(ROOT)/ta/tinylib/*.h $(ROOT)/ta/tinylib/reference/*.h $(ROOT)/ta/tinylibm/*.h *.h)
+ENGINE_SOURCES := $(wildcard $(ROOT)/ta/tinylib/*.c $(ROOT)/ta/tinylib/*/*.c $(ROOT)/ta/tinylibm/*.c)
+ENGINE_HEADERS := $(wildcard $(ROOT)/ta/tinylib/*.h $(ROOT)/ta/tinylib/*/*.h $(ROOT)/ta/tinylibm/*.h *.h)
 ENGINE_ASAN := $(patsubst $(ROOT)/ta/%.c,$(OUT)/asan/%.o,$(ENGINE_SOURCES))
 ENGINE_FAST := $(patsubst $(ROOT)/ta/%.c,$(OUT)/fast/%.o,$(ENGINE_SOURCES))
 
@@ -44,7 +44,7 @@ PROGRAMS += $(OUT)/tinylibm_exhaustive
 TESTS += $(OUT)/tinylibm_asan
 
 # Nothing may be needed from outside but these three; what a TA links is this and no more.
-ENGINE_NEEDS := memcmp memcpy memset
+ENGINE_NEEDS := memcmp memcpy memmove memset
 $(OUT)/engine_freestanding: $(ENGINE_FAST)
 	@$(LD) -r $^ -o $@.o
 	@needs=$$(nm -u $@.o | awk '{print $$2}' | grep -v -x -e _GLOBAL_OFFSET_TABLE_ $(addprefix -e ,$(ENGINE_NEEDS)) || true); \

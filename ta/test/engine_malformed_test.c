@@ -152,7 +152,7 @@ static void classifier_status(void)
     REFUSED((void)0, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
     REFUSED(b.header.magic = 1, SZ_ENGINE_MAGIC, SZ_NONE, SZ_NONE);
     REFUSED(b.header.version = 2, SZ_ENGINE_VERSION, SZ_NONE, SZ_NONE);
-    REFUSED(b.header.target = SZ_TARGET_X86, SZ_ENGINE_VERSION, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.target = 9, SZ_ENGINE_VERSION, SZ_NONE, SZ_NONE);
     REFUSED(b.header.reserved2[15] = 1, SZ_ENGINE_RESERVED, SZ_NONE, SZ_NONE);
     REFUSED(b.header.output_count = 0, SZ_ENGINE_LIMIT, SZ_NONE, SZ_NONE);
     REFUSED(b.header.arena_size = 700, SZ_ENGINE_BOUNDS, SZ_NONE, 2);

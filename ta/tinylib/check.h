@@ -3,11 +3,13 @@
 #define SZ_TINYLIB_CHECK_H
 
 #include "engine.h"
+#include "target.h"
 
 #include <string.h>
 
 /* One operator under check, with its tensors looked up. Absent optional inputs are NULL. */
 struct sz_checked_op {
+    const struct sz_target_kernels *native; /* NULL: target ref */
     const struct sz_op_record *op;
     const struct sz_tensor_record *in[SZ_MAX_OP_INPUTS];
     const struct sz_tensor_record *out;
@@ -27,6 +29,9 @@ enum sz_engine_status sz_check_layout(const struct sz_checked_op *c);
 
 /* check_head.c: work buffer of the head, in bytes. */
 size_t sz_head_work_size(const struct sz_head_record *head);
+
+/* Bytes of scratch that a checked operator needs at least; 0: none, and then it must not have any. */
+uint64_t sz_scratch_needed(const struct sz_checked_op *c);
 
 /* check_plan.c: overlap and liveness. `valid` has one byte per tensor. */
 enum sz_engine_status sz_check_plan(const struct sz_graph *graph, uint8_t *valid, struct sz_fault *fault);

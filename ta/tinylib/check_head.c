@@ -71,7 +71,7 @@ static bool are_detections_valid(const struct sz_graph *graph, const struct sz_h
     if (scores->rank != 3 || scores->dims[0] != 1 || scores->dims[1] != boxes->dims[1])
         return false;
     if (anchors->place != SZ_WEIGHTS || anchors->dtype != SZ_F32 || anchors->rank != 2 ||
-        anchors->dims[0] != boxes->dims[1] || anchors->dims[1] != 4)
+        anchors->layout != SZ_LAYOUT_PLAIN || anchors->dims[0] != boxes->dims[1] || anchors->dims[1] != 4)
         return false;
     /* Class numbers are 16 bits wide in a result. */
     if (head->first_class >= scores->dims[2] || scores->dims[2] > 0xffffu)

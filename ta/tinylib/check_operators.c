@@ -1,6 +1,7 @@
 /* Every operator record: number, place and type of its tensors, unused fields, then what is particular to its
  * code. */
 #include "check.h"
+#include "run_packed.h"
 
 #define ANY_ACTIVATION true
 #define NO_ACTIVATION false
@@ -21,9 +22,9 @@ struct rule {
 };
 
 static const struct rule rules[SZ_OP_LAST + 1] = {
-    [SZ_OP_CONV_2D] = {2, 4, 9, 0, ANY_ACTIVATION, WINDOW},
+    [SZ_OP_CONV_2D] = {2, 4, 10, 0, ANY_ACTIVATION, WINDOW},
     [SZ_OP_DEPTHWISE_2D] = {2, 4, 9, 0, ANY_ACTIVATION, WINDOW},
-    [SZ_OP_FULLY_CONNECTED] = {2, 4, 0, 0, ANY_ACTIVATION, WINDOW},
+    [SZ_OP_FULLY_CONNECTED] = {2, 4, 10, 0, ANY_ACTIVATION, WINDOW},
     [SZ_OP_AVERAGE_POOL_2D] = {1, 1, 9, 0, ANY_ACTIVATION, WINDOW},
     [SZ_OP_MAX_POOL_2D] = {1, 1, 8, 0, ANY_ACTIVATION, WINDOW},
     [SZ_OP_GLOBAL_MEAN] = {1, 1, 0, 0, NO_ACTIVATION, WINDOW},
@@ -49,7 +50,7 @@ static const struct rule rules[SZ_OP_LAST + 1] = {
 
 static bool is_unused_clear(const struct sz_op_record *op, const struct rule *rule)
 {
-    if (op->reserved != 0 || op->scratch != SZ_NONE)
+    if (op->reserved != 0)
         return false;
     for (uint32_t i = op->input_count; i < SZ_MAX_OP_INPUTS; i++)
         if (op->inputs[i] != SZ_NONE)
@@ -73,6 +74,18 @@ static bool may_be_absent(const struct sz_op_record *op, uint32_t input)
            (op->code == SZ_OP_CONV_2D || op->code == SZ_OP_DEPTHWISE_2D || op->code == SZ_OP_FULLY_CONNECTED);
 }
 
+/* In which layout an operator may read its input `index`; every other one is plain. */
+static bool is_layout_valid(const struct sz_op_record *op, uint32_t index, uint8_t layout)
+{
+    if (layout == SZ_LAYOUT_PLAIN)
+        return true;
+    if (index != 1)
+        return false;
+    return op->code == SZ_OP_DEPTHWISE_2D ? layout == SZ_LAYOUT_DEPTHWISE
+                                          : layout == SZ_LAYOUT_PANELS && (op->code == SZ_OP_CONV_2D ||
+                                                                           op->code == SZ_OP_FULLY_CONNECTED);
+}
+
 static enum sz_engine_status look_up(const struct sz_graph *graph, struct sz_checked_op *c,
                                      struct sz_fault *fault)
 {
@@ -80,6 +93,10 @@ static enum sz_engine_status look_up(const struct sz_graph *graph, struct sz_che
     for (uint32_t i = 0; i < op->input_count; i++) {
         if (op->inputs[i] < graph->header->tensor_count) {
             c->in[i] = &graph->tensors[op->inputs[i]];
+            if (!is_layout_valid(op, i, c->in[i]->layout)) {
+                fault->tensor = op->inputs[i];
+                return SZ_ENGINE_OPERATOR;
+            }
         } else if (op->inputs[i] != SZ_NONE || !may_be_absent(op, i)) {
             fault->tensor = op->inputs[i];
             return SZ_ENGINE_OPERATOR;
@@ -110,10 +127,52 @@ static bool are_ends_valid(const struct sz_checked_op *c)
     }
 }
 
+uint64_t sz_scratch_needed(const struct sz_checked_op *c)
+{
+    const struct sz_tensor_record *w = c->op->input_count > 1 ? c->in[1] : NULL;
+    if (w == NULL || w->layout == SZ_LAYOUT_PLAIN)
+        return 0;
+    if (w->layout == SZ_LAYOUT_DEPTHWISE)
+        return sz_depthwise_scratch(c->op, c->in[0], w);
+    const struct sz_packing *packing = w->dtype == SZ_I8 ? &c->native->packing_i8 : &c->native->packing_f32;
+    return sz_panels_scratch(packing, c->op, c->in[0], w);
+}
+
+/* A vector of bytes, long enough; or none where none is needed. */
+static enum sz_engine_status check_scratch(const struct sz_graph *graph, const struct sz_checked_op *c,
+                                           struct sz_fault *fault)
+{
+    uint64_t needed = sz_scratch_needed(c);
+    if (needed == 0)
+        return c->op->scratch == SZ_NONE ? SZ_ENGINE_OK : SZ_ENGINE_RESERVED;
+    fault->tensor = c->op->scratch;
+    if (c->op->scratch >= graph->header->tensor_count)
+        return SZ_ENGINE_OPERATOR;
+    const struct sz_tensor_record *scratch = &graph->tensors[c->op->scratch];
+    if (scratch->place != SZ_ARENA || scratch->dtype != SZ_I8 || scratch->rank != 1)
+        return SZ_ENGINE_OPERATOR;
+    if (scratch->bytes < needed)
+        return SZ_ENGINE_SHAPE;
+    fault->tensor = SZ_NONE;
+    return SZ_ENGINE_OK;
+}
+
+static enum sz_engine_status check_family(const struct sz_checked_op *c, enum family family)
+{
+    switch (family) {
+    case WINDOW:
+        return sz_check_window(c);
+    case ELEMENTWISE:
+        return sz_check_elementwise(c);
+    default:
+        return sz_check_layout(c);
+    }
+}
+
 static enum sz_engine_status check_op(const struct sz_graph *graph, const struct sz_op_record *op,
                                       struct sz_fault *fault)
 {
-    struct sz_checked_op c = {.op = op};
+    struct sz_checked_op c = {.native = graph->native, .op = op};
     if (op->code == 0 || op->code > SZ_OP_LAST)
         return SZ_ENGINE_OPERATOR;
     const struct rule *rule = &rules[op->code];
@@ -131,14 +190,8 @@ static enum sz_engine_status check_op(const struct sz_graph *graph, const struct
         return status;
     if (!are_ends_valid(&c))
         return SZ_ENGINE_OPERATOR;
-    switch (rule->family) {
-    case WINDOW:
-        return sz_check_window(&c);
-    case ELEMENTWISE:
-        return sz_check_elementwise(&c);
-    default:
-        return sz_check_layout(&c);
-    }
+    status = check_family(&c, rule->family);
+    return status == SZ_ENGINE_OK ? check_scratch(graph, &c, fault) : status;
 }
 
 enum sz_engine_status sz_check_operators(const struct sz_graph *graph, struct sz_fault *fault)

@@ -1,11 +1,14 @@
 /* Every tensor record by itself: type, shape, size, place, quantisation. */
 #include "check.h"
 
+#include "packing.h"
+#include "target.h"
+
 /* The longest dimension: with strides, dilations and pads of at most SZ_MAX_STEP all coordinates fit int32.
  */
 #define SZ_MAX_DIM (1u << 24)
 
-static bool has_exact_size(const struct sz_tensor_record *t)
+static bool has_exact_size(const struct sz_graph *graph, const struct sz_tensor_record *t)
 {
     uint64_t elements = 1;
     for (uint32_t i = 0; i < SZ_MAX_RANK; i++) {
@@ -16,6 +19,11 @@ static bool has_exact_size(const struct sz_tensor_record *t)
         elements *= dim;
         if (elements >= (uint64_t)1 << 31)
             return false;
+    }
+    if (t->layout != SZ_LAYOUT_PLAIN) {
+        const struct sz_packing *packing =
+            t->dtype == SZ_I8 ? &graph->native->packing_i8 : &graph->native->packing_f32;
+        return t->bytes != 0 && sz_packed_bytes(packing, t->layout, t->dtype, t->rank, t->dims) == t->bytes;
     }
     return elements * sz_dtype_size(t->dtype) == t->bytes;
 }
@@ -39,15 +47,19 @@ static bool is_quantisation_valid(const struct sz_tensor_record *t)
 
 static enum sz_engine_status check_tensor(const struct sz_graph *graph, const struct sz_tensor_record *t)
 {
-    if (t->reserved0 != 0 || t->reserved1 != 0)
+    if (t->reserved1 != 0)
         return SZ_ENGINE_RESERVED;
+    /* Only a target's own packing is packed, and only weights are. */
+    if (t->layout != SZ_LAYOUT_PLAIN &&
+        (t->layout > SZ_LAYOUT_DEPTHWISE || graph->native == NULL || t->place != SZ_WEIGHTS))
+        return SZ_ENGINE_TENSOR;
     if (t->dtype != SZ_F32 && t->dtype != SZ_I8 && t->dtype != SZ_I32)
         return SZ_ENGINE_TENSOR;
     if (t->place != SZ_ARENA && t->place != SZ_WEIGHTS)
         return SZ_ENGINE_TENSOR;
     if (t->dtype == SZ_I32 && t->place != SZ_WEIGHTS)
         return SZ_ENGINE_TENSOR;
-    if (t->rank < 1 || t->rank > SZ_MAX_RANK || !has_exact_size(t))
+    if (t->rank < 1 || t->rank > SZ_MAX_RANK || !has_exact_size(graph, t))
         return SZ_ENGINE_TENSOR;
     if (!is_inside(graph, t))
         return SZ_ENGINE_BOUNDS;

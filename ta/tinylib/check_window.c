@@ -32,6 +32,8 @@ static enum sz_engine_status check_weights(const struct sz_checked_op *c, uint64
     const struct sz_tensor_record *w = c->in[1];
     if (w->place != SZ_WEIGHTS || w->dtype != c->in[0]->dtype)
         return SZ_ENGINE_OPERATOR;
+    if (w->layout != SZ_LAYOUT_PLAIN) /* holds bias and scales too */
+        return c->op->input_count == 2 ? SZ_ENGINE_OK : SZ_ENGINE_OPERATOR;
     if (quantised ? c->op->input_count != 4 : c->op->input_count > 3)
         return SZ_ENGINE_OPERATOR;
     if (c->in[2] != NULL && !is_vector(c->in[2], quantised ? SZ_I32 : SZ_F32, outputs))
@@ -63,20 +65,30 @@ static enum sz_engine_status check_geometry(const struct sz_checked_op *c, int64
     return SZ_ENGINE_OK;
 }
 
+/* Output channels first, first + 1, ... first + outputs - 1 of y. */
+static bool is_part_inside(const struct sz_checked_op *c, uint64_t outputs)
+{
+    int32_t first = c->op->ints[SZ_FIRST_CHANNEL];
+    return first >= 0 && (uint64_t)first + outputs <= c->out->dims[c->out->rank - 1];
+}
+
 static enum sz_engine_status check_convolution(const struct sz_checked_op *c)
 {
     const struct sz_tensor_record *x = c->in[0];
     const struct sz_tensor_record *w = c->in[1];
     const int32_t *ints = c->op->ints;
     bool depthwise = c->op->code == SZ_OP_DEPTHWISE_2D;
-    bool output_first = !depthwise && x->dtype == SZ_I8;
-    if (x->rank != 4 || w->rank != 4)
+    bool packed = w->layout != SZ_LAYOUT_PLAIN;
+    bool output_first = !depthwise && (x->dtype == SZ_I8 || packed);
+    if (x->rank != 4 || w->rank != 4 || c->out->rank != 4)
         return SZ_ENGINE_SHAPE;
     const uint32_t *kernel = &w->dims[depthwise || output_first ? 1 : 0];
     uint64_t outputs = output_first ? w->dims[0] : w->dims[3];
     uint64_t depth = (uint64_t)kernel[0] * kernel[1];
     if (!in_range(ints[SZ_DILATION_H], 1, SZ_MAX_STEP) || !in_range(ints[SZ_DILATION_W], 1, SZ_MAX_STEP) ||
         kernel[0] > SZ_MAX_STEP || kernel[1] > SZ_MAX_STEP || ints[SZ_GROUPS] < 1)
+        return SZ_ENGINE_PARAMETER;
+    if (packed && (ints[SZ_GROUPS] != 1 || (depthwise && kernel[0] > SZ_MAX_DEPTHWISE_WINDOW)))
         return SZ_ENGINE_PARAMETER;
     uint64_t last = (uint64_t)ints[SZ_GROUPS];
     if (depthwise) {
@@ -93,7 +105,10 @@ static enum sz_engine_status check_convolution(const struct sz_checked_op *c)
     enum sz_engine_status status = check_weights(c, outputs);
     if (status != SZ_ENGINE_OK)
         return status;
-    return check_geometry(c, kernel[0], kernel[1], ints[SZ_DILATION_H], ints[SZ_DILATION_W], outputs);
+    /* Depthwise has no parts (its ints end before), grouped convolutions have none either. */
+    if (!is_part_inside(c, outputs) || ((depthwise || last > 1) && outputs != c->out->dims[3]))
+        return SZ_ENGINE_SHAPE;
+    return check_geometry(c, kernel[0], kernel[1], ints[SZ_DILATION_H], ints[SZ_DILATION_W], c->out->dims[3]);
 }
 
 static enum sz_engine_status check_fully_connected(const struct sz_checked_op *c)
@@ -103,15 +118,20 @@ static enum sz_engine_status check_fully_connected(const struct sz_checked_op *c
     bool quantised = x->dtype == SZ_I8;
     if (w->rank != 2)
         return SZ_ENGINE_SHAPE;
-    uint64_t inputs = w->dims[quantised ? 1 : 0];
-    uint64_t outputs = w->dims[quantised ? 0 : 1];
+    bool output_first = quantised || w->layout != SZ_LAYOUT_PLAIN;
+    uint64_t inputs = w->dims[output_first ? 1 : 0];
+    uint64_t outputs = w->dims[output_first ? 0 : 1];
+    uint64_t channels = c->out->dims[c->out->rank - 1];
+    for (int i = 0; i < SZ_FIRST_CHANNEL; i++)
+        if (c->op->ints[i] != 0)
+            return SZ_ENGINE_RESERVED;
     uint64_t elements = x->bytes / sz_dtype_size(x->dtype);
     if (quantised && inputs > SZ_MAX_INT8_DEPTH)
         return SZ_ENGINE_SHAPE;
-    if (elements % inputs != 0 || c->out->dims[c->out->rank - 1] != outputs)
+    if (elements % inputs != 0 || !is_part_inside(c, outputs))
         return SZ_ENGINE_SHAPE;
     /* Both factors are below 2^31. */
-    if (elements / inputs * outputs != c->out->bytes / sz_dtype_size(c->out->dtype))
+    if (elements / inputs * channels != c->out->bytes / sz_dtype_size(c->out->dtype))
         return SZ_ENGINE_SHAPE;
     return check_weights(c, outputs);
 }

@@ -51,6 +51,7 @@ struct sz_fault {
 };
 
 struct sz_kernel_table;
+struct sz_target_kernels;
 
 /* An opened graph: pointers into the caller's bytes, all checked. */
 struct sz_graph {
@@ -58,7 +59,7 @@ struct sz_graph {
     const uint32_t *segment_bytes;
     const struct sz_tensor_record *tensors;
     const struct sz_op_record *ops;
-    const struct sz_kernel_table *kernels;
+    const struct sz_target_kernels *native; /* NULL: packed for the reference */
 };
 
 struct sz_segment {

@@ -108,8 +108,8 @@ enum sz_op_code {
      * pad_right, 8 groups. OH = (H + pad_top + pad_bottom - ((KH-1)*dilation_h + 1)) / stride_h + 1, rounded
      * down; OW alike.
      * An operator may compute only the channels ints 9 .. ints 9 + O - 1 of y, which then has more than O of
-     * them (weights too large for one segment). The parts of one y follow each other directly, have the same x
-     * and the same parameters, start at channel 0 and end at the last: then y holds its value. */
+     * them (weights too large for one segment). The parts of one y follow each other directly, have the same
+     * x and the same parameters, start at channel 0 and end at the last: then y holds its value. */
     SZ_OP_CONV_2D = 1,
     /* As CONV_2D, but ints 8 = multiplier m and w: [1,KH,KW,C*m]; O = C*m, output o reads input channel o /
      * m; there are no parts. Packed: in place (N = 1, y at x's offset, OW <= W, pad_top smaller than the
@@ -260,8 +260,8 @@ struct sz_graph_header { /* 192 bytes */
 struct sz_tensor_record { /* 40 bytes */
     uint8_t dtype;
     uint8_t place;
-    uint8_t rank;   /* 1..4 */
-    uint8_t layout; /* enum sz_layout */
+    uint8_t rank;     /* 1..4 */
+    uint8_t layout;   /* enum sz_layout */
     uint16_t segment; /* SZ_WEIGHTS: index of the segment; SZ_ARENA: 0 */
     uint16_t reserved1;
     uint32_t dims[SZ_MAX_RANK]; /* each >= 1 */
@@ -276,8 +276,8 @@ struct sz_op_record { /* 96 bytes */
     uint8_t activation;
     uint8_t input_count;  /* slots used in inputs, including optional ones that are SZ_NONE */
     uint8_t output_count; /* 1 for every operator so far */
-    uint16_t scratch; /* an i8 vector in the arena that only this operator uses while it runs, at least as
-                         long as sz_scratch_needed() says; SZ_NONE where that is 0 */
+    uint16_t scratch;     /* an i8 vector in the arena that only this operator uses while it runs, at least as
+                             long as sz_scratch_needed() says; SZ_NONE where that is 0 */
     uint16_t reserved;
     uint16_t inputs[SZ_MAX_OP_INPUTS];
     uint16_t outputs[SZ_MAX_OP_OUTPUTS];

@@ -18,6 +18,8 @@ struct sz_call {
     struct sz_operand in[SZ_MAX_OP_INPUTS];
     const struct sz_tensor_record *out;
     void *y;
+    void *scratch; /* of scratch_length bytes; NULL where the operator needs none */
+    size_t scratch_length;
 };
 
 typedef void (*sz_kernel)(const struct sz_call *call);

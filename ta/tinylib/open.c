@@ -1,7 +1,7 @@
 /* sz_graph_open(): the parts of a graph are where the counts in its header say; then everything in them is
  * checked. */
 #include "check.h"
-#include "kernel.h"
+#include "target.h"
 
 /* Bytes of the whole graph. Counts are 16 bits wide, so nothing here can overflow. */
 static uint64_t graph_length(const struct sz_graph_header *h)
@@ -11,11 +11,17 @@ static uint64_t graph_length(const struct sz_graph_header *h)
            (uint64_t)h->op_count * sizeof(struct sz_op_record);
 }
 
+static bool is_target_here(uint16_t target)
+{
+    const struct sz_target_kernels *native = sz_native_kernels();
+    return target == SZ_TARGET_REF || (native != NULL && native->target == target);
+}
+
 static enum sz_engine_status check_header(const struct sz_graph_header *h, size_t length)
 {
     if (h->magic != SZ_GRAPH_MAGIC)
         return SZ_ENGINE_MAGIC;
-    if (h->version != SZ_GRAPH_VERSION || h->target != SZ_TARGET_REF)
+    if (h->version != SZ_GRAPH_VERSION || !is_target_here(h->target))
         return SZ_ENGINE_VERSION;
     if (h->tensor_count == 0 || h->tensor_count > SZ_MAX_TENSORS || h->op_count == 0 ||
         h->op_count > SZ_MAX_OPS || h->segment_count > SZ_MAX_SEGMENTS || h->output_count == 0 ||
@@ -60,7 +66,7 @@ static enum sz_engine_status locate_parts(struct sz_graph *graph, const void *by
     graph->tensors = (const struct sz_tensor_record *)(const void *)at;
     at += (size_t)h->tensor_count * sizeof(struct sz_tensor_record);
     graph->ops = (const struct sz_op_record *)(const void *)at;
-    graph->kernels = &sz_kernels_reference;
+    graph->native = h->target == SZ_TARGET_REF ? NULL : sz_native_kernels();
     return SZ_ENGINE_OK;
 }
 

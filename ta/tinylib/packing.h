@@ -2,7 +2,8 @@
  * Packed weights: what they hold for every target, and how long they are. The publisher packs them
  * (clients/publisher/packing), so that the device re-lays nothing.
  *
- * PANELS. Output channels are divided into panels of `columns` (the last one filled up with zeros); a panel is
+ * PANELS. Output channels are divided into panels of `columns` (the last one filled up with zeros); a panel
+ * is
  *
  *     int32_t or float bias[columns]
  *     float scale[columns]                 (i8 only)
@@ -42,8 +43,8 @@ struct sz_packing {
     uint16_t input_offset; /* i8: 0 or 128 */
 };
 
-/* Bytes of packed weights of type dtype; 0 if the layout is none of a packed tensor's, or above 2^31. dims: each
- * 1 .. 2^24. */
+/* Bytes of packed weights of type dtype; 0 if the layout is none of a packed tensor's, or above 2^31. dims:
+ * each 1 .. 2^24. */
 uint64_t sz_packed_bytes(const struct sz_packing *packing, uint8_t layout, uint8_t dtype, uint8_t rank,
                          const uint32_t dims[SZ_MAX_RANK]);
 

@@ -1,7 +1,7 @@
 /*
- * Convolution and fully connected over packed panels: panels.c lays the inputs of some output pixels side by side
- * (a row of the matrix product each; nothing is copied where they already lie so), a target's kernel multiplies
- * them with some panels.
+ * Convolution and fully connected over packed panels: panels.c lays the inputs of some output pixels side by
+ * side (a row of the matrix product each; nothing is copied where they already lie so), a target's kernel
+ * multiplies them with some panels.
  */
 #ifndef SZ_TINYLIB_PANELS_H
 #define SZ_TINYLIB_PANELS_H
@@ -10,8 +10,8 @@
 #include "packing.h"
 #include "requant.h"
 
-/* y[r][c] = activation(bias'[c] + sum(a[r][k] * b[k][c])) for 1 <= rows <= packing.rows rows, and `columns` <=
- * packing.panels * packing.columns output channels. */
+/* y[r][c] = activation(bias'[c] + sum(a[r][k] * b[k][c])) for 1 <= rows <= packing.rows rows, and `columns`
+ * <= packing.panels * packing.columns output channels. */
 struct sz_panel_job {
     const void *a;   /* first row: depth values, filled up with zeros to depth' values */
     size_t a_stride; /* bytes from row to row; not aligned */

@@ -1,6 +1,6 @@
 /* Runs checked operators in order. */
 #include "check.h"
-#include "kernel.h"
+#include "run_packed.h"
 
 static bool is_segment_there(const struct sz_graph *graph, const struct sz_segment *segments, uint16_t index)
 {
@@ -31,6 +31,49 @@ static enum sz_engine_status resolve_inputs(const struct sz_graph *graph, const 
     return SZ_ENGINE_OK;
 }
 
+/* The target's own where it has one. */
+static sz_kernel plain_kernel(const struct sz_graph *graph, uint8_t code, uint8_t dtype)
+{
+    const struct sz_kernel_table *reference = &sz_kernels_reference;
+    sz_kernel kernel = dtype == SZ_F32 ? reference->f32[code] : reference->i8[code];
+    if (graph->native != NULL) {
+        const struct sz_kernel_table *plain = &graph->native->plain;
+        sz_kernel faster = dtype == SZ_F32 ? plain->f32[code] : plain->i8[code];
+        kernel = faster != NULL ? faster : kernel;
+    }
+    return kernel;
+}
+
+static enum sz_engine_status run_op(const struct sz_graph *graph, const struct sz_segment *segments,
+                                    uint8_t *arena, const struct sz_op_record *op, struct sz_fault *fault)
+{
+    struct sz_call call;
+    memset(&call, 0, sizeof(call));
+    call.op = op;
+    call.out = &graph->tensors[op->outputs[0]];
+    call.y = arena + call.out->offset;
+    if (op->scratch != SZ_NONE) {
+        call.scratch = arena + graph->tensors[op->scratch].offset;
+        call.scratch_length = graph->tensors[op->scratch].bytes;
+    }
+    enum sz_engine_status status = resolve_inputs(graph, segments, arena, &call, fault);
+    if (status != SZ_ENGINE_OK)
+        return status;
+    uint8_t layout =
+        op->input_count > 1 && call.in[1].record != NULL ? call.in[1].record->layout : SZ_LAYOUT_PLAIN;
+    if (layout == SZ_LAYOUT_PANELS) {
+        sz_run_panels(graph->native, &call);
+    } else if (layout == SZ_LAYOUT_DEPTHWISE) {
+        sz_run_depthwise(graph->native, &call);
+    } else {
+        sz_kernel kernel = plain_kernel(graph, op->code, call.in[0].record->dtype);
+        if (kernel == NULL)
+            return SZ_ENGINE_OPERATOR;
+        kernel(&call);
+    }
+    return SZ_ENGINE_OK;
+}
+
 enum sz_engine_status sz_graph_run_ops(const struct sz_graph *graph, const struct sz_segment *segments,
                                        size_t segment_count, void *arena, size_t arena_length, uint32_t first,
                                        uint32_t count, struct sz_fault *fault)
@@ -48,21 +91,11 @@ enum sz_engine_status sz_graph_run_ops(const struct sz_graph *graph, const struc
     if (first > h->op_count || count > h->op_count - first)
         return SZ_ENGINE_RANGE;
     for (uint32_t i = first; i < first + count; i++) {
-        struct sz_call call;
-        memset(&call, 0, sizeof(call));
-        call.op = &graph->ops[i];
-        call.out = &graph->tensors[call.op->outputs[0]];
-        call.y = (uint8_t *)arena + call.out->offset;
-        enum sz_engine_status status = resolve_inputs(graph, segments, arena, &call, fault);
-        bool is_f32 = status == SZ_ENGINE_OK && call.in[0].record->dtype == SZ_F32;
-        sz_kernel kernel = is_f32 ? graph->kernels->f32[call.op->code] : graph->kernels->i8[call.op->code];
-        if (status == SZ_ENGINE_OK && kernel == NULL)
-            status = SZ_ENGINE_OPERATOR;
+        enum sz_engine_status status = run_op(graph, segments, arena, &graph->ops[i], fault);
         if (status != SZ_ENGINE_OK) {
             fault->op = (uint16_t)i;
             return status;
         }
-        kernel(&call);
     }
     return SZ_ENGINE_OK;
 }

@@ -1,7 +1,7 @@
 /*
- * The fast kernels of an architecture. At most one is compiled into a TA (x86/, neon/), beside the reference, which
- * runs whatever has no faster kernel. Where an architecture has several (AVX2 and AVX-512), they read the same packing
- * and the processor decides when a graph is opened.
+ * The fast kernels of an architecture. At most one is compiled into a TA (x86/, neon/), beside the reference,
+ * which runs whatever has no faster kernel. Where an architecture has several (AVX2 and AVX-512), they read
+ * the same packing and the processor decides when a graph is opened.
  */
 #ifndef SZ_TINYLIB_TARGET_H
 #define SZ_TINYLIB_TARGET_H

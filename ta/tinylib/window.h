@@ -16,8 +16,9 @@ enum sz_window_int {
     SZ_PAD_LEFT = 5,
     SZ_PAD_BOTTOM = 6,
     SZ_PAD_RIGHT = 7,
-    SZ_GROUPS = 8,  /* depthwise: the multiplier */
-    SZ_HALF_UP = 8, /* average pooling */
+    SZ_GROUPS = 8,        /* depthwise: the multiplier */
+    SZ_HALF_UP = 8,       /* average pooling */
+    SZ_FIRST_CHANNEL = 9, /* convolution, fully connected: where a part of y begins */
 };
 
 /* A window's place in one dimension: taps first .. end - 1 are inside, tap 0 would be at `origin`. */

@@ -31,16 +31,17 @@ static void gather_row(const struct job *job, size_t row, int32_t group, size_t 
 }
 
 /* y[r][0..7] += x[r][k] * w[k][0..7] for four rows. */
-static void block_of_rows(const float x[SZ_ROWS][PIECE], const float *w, size_t stride, size_t n, float *y)
+static void block_of_rows(const float x[SZ_ROWS][PIECE], const float *w, size_t w_stride, size_t n, float *y,
+                          size_t y_stride)
 {
     sz_f32x4 s[SZ_ROWS][2];
     for (size_t r = 0; r < SZ_ROWS; r++) {
-        s[r][0] = sz_load4(y + r * stride);
-        s[r][1] = sz_load4(y + r * stride + 4);
+        s[r][0] = sz_load4(y + r * y_stride);
+        s[r][1] = sz_load4(y + r * y_stride + 4);
     }
     for (size_t k = 0; k < n; k++) {
-        sz_f32x4 low = sz_load4(w + k * stride);
-        sz_f32x4 high = sz_load4(w + k * stride + 4);
+        sz_f32x4 low = sz_load4(w + k * w_stride);
+        sz_f32x4 high = sz_load4(w + k * w_stride + 4);
         for (size_t r = 0; r < SZ_ROWS; r++) {
             sz_f32x4 v = sz_splat4(x[r][k]);
             s[r][0] += v * low;
@@ -48,8 +49,8 @@ static void block_of_rows(const float x[SZ_ROWS][PIECE], const float *w, size_t 
         }
     }
     for (size_t r = 0; r < SZ_ROWS; r++) {
-        sz_store4(y + r * stride, s[r][0]);
-        sz_store4(y + r * stride + 4, s[r][1]);
+        sz_store4(y + r * y_stride, s[r][0]);
+        sz_store4(y + r * y_stride + 4, s[r][1]);
     }
 }
 
@@ -69,25 +70,26 @@ static void run_rows(const struct job *job, size_t row, size_t rows, int32_t gro
 {
     float pieces[SZ_ROWS][PIECE];
     size_t depth = job->g.depth;
-    size_t stride = (size_t)job->g.out_c;
-    size_t columns = stride / (size_t)job->g.groups;
+    size_t y_stride = (size_t)job->g.out_c;
+    size_t columns = (size_t)job->g.columns;
+    size_t w_stride = columns * (size_t)job->g.groups;
     size_t first = (size_t)group * columns;
-    float *y = job->y + row * stride + first;
+    float *y = job->y + row * y_stride + (size_t)job->g.first + first;
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < columns; c++)
-            y[r * stride + c] = job->bias != NULL ? job->bias[first + c] : 0.0f;
+            y[r * y_stride + c] = job->bias != NULL ? job->bias[first + c] : 0.0f;
     for (size_t from = 0; from < depth; from += PIECE) {
         size_t n = depth - from < PIECE ? depth - from : PIECE;
-        const float *w = job->w + from * stride + first;
+        const float *w = job->w + from * w_stride + first;
         size_t done = 0;
         for (size_t r = 0; r < rows; r++)
             gather_row(job, row + r, group, from, n, pieces[r]);
         if (rows == SZ_ROWS)
             for (; done + BLOCK <= columns; done += BLOCK)
-                block_of_rows((const float(*)[PIECE])pieces, w + done, stride, n, y + done);
+                block_of_rows((const float(*)[PIECE])pieces, w + done, w_stride, n, y + done, y_stride);
         if (done < columns)
             for (size_t r = 0; r < rows; r++)
-                row_alone(pieces[r], w + done, stride, n, columns - done, y + r * stride + done);
+                row_alone(pieces[r], w + done, w_stride, n, columns - done, y + r * y_stride + done);
     }
 }
 

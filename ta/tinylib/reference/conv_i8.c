@@ -65,7 +65,7 @@ static void dot_rows(const int16_t x[SZ_ROWS][PIECE], const int8_t *w, int16_t z
 
 static void finish(const struct job *job, const int32_t *sums, size_t row, size_t column, size_t columns)
 {
-    int8_t *y = job->y + row * (size_t)job->g.out_c + column;
+    int8_t *y = job->y + row * (size_t)job->g.out_c + (size_t)job->g.first + column;
     for (size_t c = 0; c < columns; c++) {
         int32_t sum = job->bias != NULL ? sz_add_wrapping(sums[c], job->bias[column + c]) : sums[c];
         y[c] = sz_requantise(sum, job->scale[column + c], job->zero_y, job->bounds);
@@ -78,7 +78,7 @@ static void run_rows(const struct job *job, size_t row, size_t rows, int32_t gro
     int16_t pieces[SZ_ROWS][PIECE];
     int32_t sums[SZ_ROWS][COLUMNS];
     size_t depth = job->g.depth;
-    size_t per_group = (size_t)(job->g.out_c / job->g.groups);
+    size_t per_group = (size_t)job->g.columns;
     size_t first = (size_t)group * per_group;
     for (size_t block = 0; block < per_group; block += COLUMNS) {
         size_t columns = per_group - block < COLUMNS ? per_group - block : COLUMNS;

@@ -3,6 +3,7 @@
 #ifndef SZ_TINYLIB_REFERENCE_LANES_H
 #define SZ_TINYLIB_REFERENCE_LANES_H
 
+#include "../bounds_f32.h"
 #include "../kernel.h"
 
 #include <string.h>
@@ -44,27 +45,6 @@ static inline void sz_store4(float *p, sz_f32x4 v)
 static inline sz_f32x4 sz_splat4(float x)
 {
     return (sz_f32x4){x, x, x, x};
-}
-
-/* Bounds of a float output after its fused activation. */
-struct sz_range {
-    float low;
-    float high;
-};
-
-static inline struct sz_range sz_range_of(uint8_t activation)
-{
-    const float infinity = __builtin_inff();
-    struct sz_range range = {-infinity, infinity};
-    if (activation == SZ_ACT_RELU || activation == SZ_ACT_RELU6)
-        range.low = 0.0f;
-    if (activation == SZ_ACT_RELU_N1_TO_1)
-        range.low = -1.0f;
-    if (activation == SZ_ACT_RELU6)
-        range.high = 6.0f;
-    if (activation == SZ_ACT_RELU_N1_TO_1)
-        range.high = 1.0f;
-    return range;
 }
 
 /* NaN stays NaN. */

@@ -105,6 +105,20 @@ void sz_ref_pad(const struct sz_call *call)
     copy_box(&b, call->in[0].data, y);
 }
 
+/* Only then may y overlap x. */
+static bool is_one_piece(const struct sz_call *call)
+{
+    const uint32_t *in = call->in[0].record->dims;
+    const uint32_t *out = call->out->dims;
+    uint32_t d = 0;
+    while (d < SZ_MAX_RANK && out[d] == 1)
+        d++;
+    for (d++; d < SZ_MAX_RANK; d++)
+        if (out[d] != in[d])
+            return false;
+    return true;
+}
+
 void sz_ref_slice(const struct sz_call *call)
 {
     const uint8_t *x = call->in[0].data;
@@ -115,7 +129,12 @@ void sz_ref_slice(const struct sz_call *call)
     b.run = call->out->dims[3] * b.y_stride[3];
     for (uint32_t d = 0; d < SZ_MAX_RANK; d++)
         x += (size_t)call->op->ints[d] * b.x_stride[d];
-    copy_box(&b, x, call->y);
+    if (is_one_piece(call)) {
+        if (x != call->y)
+            memmove(call->y, x, call->out->bytes);
+    } else {
+        copy_box(&b, x, call->y);
+    }
 }
 
 void sz_ref_transpose(const struct sz_call *call)

@@ -22,6 +22,8 @@ struct sz_geometry sz_geometry_of_conv(const struct sz_call *call, uint32_t w_h)
         .pad_top = ints[SZ_PAD_TOP],
         .pad_left = ints[SZ_PAD_LEFT],
         .groups = ints[SZ_GROUPS],
+        .first = ints[SZ_FIRST_CHANNEL],
+        .columns = (int32_t)w[w_h == 0 ? 3 : 0] / ints[SZ_GROUPS],
         .rows = (size_t)out[0] * out[1] * out[2],
     };
     g.depth = (size_t)g.window_h * (size_t)g.window_w * (size_t)(g.in_c / g.groups);
@@ -31,6 +33,7 @@ struct sz_geometry sz_geometry_of_conv(const struct sz_call *call, uint32_t w_h)
 struct sz_geometry sz_geometry_of_fully_connected(const struct sz_call *call, size_t inputs)
 {
     size_t rows = sz_elements(call->in[0].record) / inputs;
+    size_t outputs = sz_elements(call->in[1].record) / inputs;
     struct sz_geometry g = {
         .in_h = (int32_t)rows,
         .in_w = 1,
@@ -45,6 +48,8 @@ struct sz_geometry sz_geometry_of_fully_connected(const struct sz_call *call, si
         .dilation_h = 1,
         .dilation_w = 1,
         .groups = 1,
+        .first = call->op->ints[SZ_FIRST_CHANNEL],
+        .columns = (int32_t)outputs,
         .rows = rows,
         .depth = inputs,
     };

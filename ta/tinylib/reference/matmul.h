@@ -16,8 +16,10 @@ struct sz_geometry {
     int32_t window_h, window_w;
     int32_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int32_t groups;
-    size_t rows;  /* output pixels of all pictures */
-    size_t depth; /* taps times channels of one group */
+    int32_t first;   /* output channel that the weights begin with */
+    int32_t columns; /* output channels of a group */
+    size_t rows;     /* output pixels of all pictures */
+    size_t depth;    /* taps times channels of one group */
 };
 
 /* w_h: which of the weights' dims is the window's height. */
