@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { SmartZoneError } from '../../protocol/errors.js';
 import { writeFileAtomic, Witness, type PartyKeys } from '../keys/index.js';
 import type { BrokerLink } from '../link/index.js';
+import type { Target } from '../publisher/szg1.js';
 import { Topics } from '../../protocol/topics.js';
 import { DeviceTrust, type TrustedDevice } from '../trust/index.js';
 import {
@@ -33,6 +34,7 @@ interface ModelFlags extends GlobalOptions, KeyFlags, BrokerFlags, DeviceFlags, 
   readonly offer?: string;
   readonly directory?: string;
   readonly engine?: string;
+  readonly target?: Target;
   readonly timeout: number;
 }
 
@@ -104,6 +106,14 @@ export function addModelCommands(program: Command): void {
     )
     .option('--out <file>', 'package file (default: <name>.szm)')
     .option('--content-key <file>', 'content key file (default: beside the package, .key)')
+    .addOption(
+      new Option(
+        '--target <name>',
+        "whose kernels to pack for: the device's own is in its hello (smart-zone status); ref runs everywhere, slowly",
+      )
+        .choices(['ref', 'neon', 'neon-dot', 'x86'])
+        .default('ref'),
+    )
     .option(
       '--engine <program>',
       "the engine that computes the self-test (default: SMART_ZONE_ENGINE, or the repository's build)",
@@ -199,6 +209,7 @@ async function packModel(environment: Environment, file: string, flags: ModelFla
     name,
     ...(preset === undefined ? {} : { preset }),
     ...(flags.labels === undefined ? {} : { labels: readLines(flags.labels) }),
+    ...(flags.target === undefined ? {} : { target: flags.target }),
     ...(flags.engine === undefined ? {} : { golden: EngineTool.find(flags.engine) }),
   });
   const sequence = flags.sequence ?? lastSequence(keys.path) + 1;

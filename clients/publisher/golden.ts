@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { SmartZoneError } from '../../protocol/errors.js';
 import type { Format } from '../../protocol/messages/input-shape.js';
+import { Target, type Target as TargetName } from './szg1.js';
 import type { PackedGraph } from './write-graph.js';
 
 /**
@@ -44,6 +45,8 @@ interface Printed {
 
 const execute = promisify(execFile);
 
+const isTarget = (name: string): name is TargetName => name in Target;
+
 /** What the repository builds; this file is in its sources or in its dist/. Folders outside the package are not searched. */
 const findEngineTool = (): string | undefined => {
   let folder = dirname(fileURLToPath(import.meta.url));
@@ -72,6 +75,13 @@ export class EngineTool implements GoldenRunner {
       'MODEL_IMPORT',
       path === undefined ? detail : `${path} does not exist: ${detail}`,
     );
+  }
+
+  /** The packing target of this machine's kernels. */
+  target(): TargetName {
+    const name = execFileSync(this.#path, ['--target'], { encoding: 'utf8' }).trim();
+    if (!isTarget(name)) throw new SmartZoneError('MODEL_IMPORT', `${this.#path} runs no target known here`);
+    return name;
   }
 
   async run(graph: PackedGraph, format: Format, frame: Uint8Array): Promise<Uint8Array[]> {

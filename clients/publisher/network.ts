@@ -6,7 +6,8 @@ export interface Quantisation {
   readonly zeroPoint: number;
 }
 
-export type TensorData = Float32Array | Int8Array | Int32Array;
+/** Uint8Array: packed weights (`layout`). */
+export type TensorData = Float32Array | Int8Array | Int32Array | Uint8Array;
 
 /**
  * A value in the network, compared by identity. With `data` it is a constant, in the layout in which the engine reads it
@@ -19,6 +20,8 @@ export interface Tensor {
   /** Present exactly for i8. */
   readonly quantisation?: Quantisation;
   readonly data?: TensorData;
+  /** Weights in the order of a target's kernels, with bias and scale in them; dims are those of the weights. */
+  readonly layout?: 'panels' | 'depthwise';
 }
 
 /** One operator of S-Tinylib. Passes change operations in place and rewire tensors; tensors themselves never change. */
@@ -30,6 +33,8 @@ export interface Operation {
   /** Parameters in the order of graph.h; what is left out is 0. */
   ints: number[];
   floats: number[];
+  /** Bytes of the arena that only this operator uses while it runs. */
+  readonly scratchBytes?: number;
   /** Where it came from, for messages and `inspect`: `CONV_2D #12`. */
   readonly origin: string;
 }
@@ -54,7 +59,10 @@ export const elementCount = (tensor: Pick<Tensor, 'dims'>): number => tensor.dim
 
 export const elementBytes = (dtype: DType): number => (dtype === 'i8' ? 1 : 4);
 
-export const tensorBytes = (tensor: Tensor): number => elementCount(tensor) * elementBytes(tensor.dtype);
+export const tensorBytes = (tensor: Tensor): number =>
+  tensor.layout === undefined || tensor.data === undefined
+    ? elementCount(tensor) * elementBytes(tensor.dtype)
+    : tensor.data.byteLength;
 
 export const sameQuantisation = (a: Tensor, b: Tensor): boolean =>
   a.dtype === b.dtype &&

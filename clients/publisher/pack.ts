@@ -17,6 +17,7 @@ import type { Head } from './head.js';
 import { checkLabels } from './labels.js';
 import { tensorBytes, type Network } from './network.js';
 import { normalisationOf, type ChannelNormalisation, type PixelRange } from './normalisation.js';
+import { packNetwork } from './packing/pack-network.js';
 import { automaticPurpose, presetPurpose, type PresetName } from './preset.js';
 import { headFor, type ResultsOption } from './results.js';
 import { simplify } from './simplify.js';
@@ -36,6 +37,8 @@ export interface PackOptions {
   readonly format?: Format;
   /** Aimed-at plaintext size of a weight segment. Default 128 KiB. */
   readonly segmentBytes?: number;
+  /** Whose kernels the weights are packed for (a device's hello names its own). Default `ref`, which every device runs. */
+  readonly target?: Target;
   /** Computes the golden test's expected output. Default: the engine as a program (EngineTool.find()). */
   readonly golden?: GoldenRunner;
   /** The golden test's frame. Default: noise, the same for every package. */
@@ -62,6 +65,7 @@ export interface SealedModel {
 }
 
 const SEGMENT_BYTES = 128 * 1024;
+const MOST_SEGMENT_BYTES = BUFFER.in - AES_GCM_TAG_LENGTH;
 const RESULTS_KIND: Record<Head['kind'], ResultsKind> = {
   topK: 1,
   detections: 2,
@@ -82,17 +86,23 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
   checkLabels(labels, head);
   const suggested = frameShapeOf(network);
   const shape: InputShape = { ...suggested, format: options.format ?? suggested.format };
-  const graph = build(network, {
-    head,
-    normalisation: normalisationOf(network, options.pixels ?? purpose.pixels),
-    segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
-    mostSegmentBytes: BUFFER.in - AES_GCM_TAG_LENGTH,
-  });
+  const target = options.target ?? 'ref';
+  const graphFor = (of: Target): PackedGraph =>
+    build(network, {
+      head,
+      target: of,
+      normalisation: normalisationOf(network, options.pixels ?? purpose.pixels),
+      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      mostSegmentBytes: MOST_SEGMENT_BYTES,
+    });
+  const graph = graphFor(target);
 
   const frame = options.goldenFrame ?? noiseFrame(shape);
   if (frame.length !== inputBytes(shape))
     throw refuse(`the golden frame has ${frame.length} bytes, ${inputBytes(shape)} are needed`);
-  const outputs = await (options.golden ?? EngineTool.find()).run(graph, shape.format, frame);
+  // The reference defines what every target's kernels must give.
+  const reference = target === 'ref' ? graph : graphFor('ref');
+  const outputs = await (options.golden ?? EngineTool.find()).run(reference, shape.format, frame);
   const golden = encodeGoldenTest({ frame, outputs });
   const contentKey = (options.random ?? systemRandomness).bytes(AES_GCM_KEY_LENGTH);
   const weights = graph.segments.map((segment, i) => sealSegment(contentKey, i + 1, segment));
@@ -117,7 +127,7 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
     contentKey,
     header,
     graph,
-    target: 'ref',
+    target,
     memory: memoryNeeded(sealedHeader.length, graph, shape, golden.length),
     leastTaVersion: options.leastTaVersion ?? VERSION_NUMBER,
   };
@@ -125,7 +135,8 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
 
 const build = (network: Network, options: GraphOptions): PackedGraph => {
   try {
-    return writeGraph(network, options);
+    const { target, mostSegmentBytes } = options;
+    return writeGraph(packNetwork(network, { target, mostBytes: mostSegmentBytes }), options);
   } catch (cause) {
     if (cause instanceof RangeError) throw new SmartZoneError('MODEL_IMPORT', cause.message, { cause });
     throw cause;

@@ -1,10 +1,12 @@
-import { tensorBytes, type Network, type Tensor } from './network.js';
+import { tensorBytes, type Network, type Operation, type Tensor } from './network.js';
 import { lowerBound, placeBlocks, type Block } from './placement.js';
 import { outermost, shareStorage, type Storage } from './storage.js';
 
 /** Where every computed tensor lies in the one arena. All figures in bytes. */
 export interface MemoryPlan {
   readonly offsets: ReadonlyMap<Tensor, number>;
+  /** Where the scratch of operators that have one lies. */
+  readonly scratch: ReadonlyMap<Operation, number>;
   readonly arena: number;
   /** What is alive at the same time at its highest: the least that any placement of these tensors needs. */
   readonly lowerBound: number;
@@ -48,7 +50,11 @@ const planOnce = (network: Network, storages: ReadonlyMap<Tensor, Storage>): Mem
       block.last = Math.max(block.last, storage.last);
     }
   }
-  const all: Block[] = [...blocks.values()];
+  const scratchBlocks = new Map<Operation, Block>();
+  for (const [i, operation] of network.operations.entries())
+    if (operation.scratchBytes !== undefined)
+      scratchBlocks.set(operation, { bytes: operation.scratchBytes, first: i, last: i });
+  const all: Block[] = [...blocks.values(), ...scratchBlocks.values()];
   const bound = lowerBound(all, network.operations.length);
   const { offsets, size } = placeBlocks(all, bound);
   const tensorOffset = (storage: Storage): number => {
@@ -63,6 +69,7 @@ const planOnce = (network: Network, storages: ReadonlyMap<Tensor, Storage>): Mem
     [...tensors].reduce((total, tensor) => total + tensorBytes(tensor), 0);
   return {
     offsets: new Map([...storages].map(([tensor, storage]) => [tensor, tensorOffset(storage)])),
+    scratch: new Map([...scratchBlocks].map(([operation, block]) => [operation, offsets.get(block) ?? 0])),
     arena: size,
     lowerBound: bound,
     unplanned: sum(storages.keys()),

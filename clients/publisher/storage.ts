@@ -80,6 +80,7 @@ export const shareStorage = (
 
   create(network.input, -1);
   for (const [i, { code, inputs, output }] of network.operations.entries()) {
+    if (storages.has(output)) continue; // a further part of the same convolution
     const candidates =
       code === 'RESHAPE' || IN_PLACE.includes(code)
         ? inputs.slice(0, code === 'ADD' || code === 'MUL' ? 2 : 1)

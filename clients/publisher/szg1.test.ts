@@ -54,6 +54,7 @@ describe('SZG1 constants are those of graph.h', () => {
   test('types, places, heads', () => {
     expect(Object.values(enumeration('sz_dtype', 'SZ_'))).toEqual(Object.values(szg1.DType));
     expect(Object.values(enumeration('sz_place', 'SZ_'))).toEqual(Object.values(szg1.Place));
+    expect(Object.values(enumeration('sz_layout', 'SZ_LAYOUT_'))).toEqual(Object.values(szg1.Layout));
     expect(Object.values(enumeration('sz_head_kind', 'SZ_HEAD_'))).toEqual(Object.values(szg1.HeadKind));
     expect(Object.values(enumeration('sz_head_flags', 'SZ_HEAD_'))).toEqual(Object.values(szg1.HeadFlag));
   });

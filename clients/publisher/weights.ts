@@ -17,7 +17,8 @@ const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNM
 
 /** Little-endian bytes of a constant. */
 const bytesOf = (data: TensorData): Uint8Array => {
-  if (data instanceof Int8Array) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof Int8Array || data instanceof Uint8Array)
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const bytes = new Uint8Array(4 * data.length);
   const view = new DataView(bytes.buffer);
   if (data instanceof Float32Array) data.forEach((value, i) => view.setFloat32(4 * i, value, true));

@@ -10,6 +10,7 @@ import {
   HEADER_BYTES,
   HeadFlag,
   HeadKind,
+  Layout,
   MAX_GRAPH_OUTPUTS,
   MAX_OP_INPUTS,
   MAX_OP_OUTPUTS,
@@ -34,6 +35,8 @@ export interface InputNormalisation {
 
 export interface GraphOptions {
   readonly head: Head | undefined;
+  /** Whose kernels the weights of the network were packed for. */
+  readonly target: Target;
   readonly normalisation: InputNormalisation;
   /** Aimed-at plaintext size of a weight segment. */
   readonly segmentBytes: number;
@@ -50,12 +53,13 @@ export interface PackedGraph {
   readonly plan: MemoryPlan;
 }
 
-/** Lays out weights for the target `ref`, plans memory and writes the graph. */
+/** Plans memory and writes the graph of a network whose weights are packed (packing/pack-network.ts). */
 export const writeGraph = (network: Network, options: GraphOptions): PackedGraph => {
   const { head } = options;
   const plan = planNetwork(network, head?.kind === 'reconstruction');
   const weights = layOutWeights(constantsOf(network, head), options.segmentBytes, options.mostSegmentBytes);
-  const tensors = [...plan.offsets.keys(), ...weights.places.keys()];
+  const scratch = scratchTensors(plan);
+  const tensors = [...plan.offsets.keys(), ...weights.places.keys(), ...scratch.values()];
   const { operations, outputs } = network;
   requireLimit('operators', operations.length, MAX_OPS);
   requireLimit('tensors', tensors.length, MAX_TENSORS);
@@ -74,20 +78,37 @@ export const writeGraph = (network: Network, options: GraphOptions): PackedGraph
     return number;
   };
 
+  const scratchOffsets = new Map([...scratch].map(([operation, t]) => [t, plan.scratch.get(operation)]));
+  const offsetOf = (tensor: Tensor): number => plan.offsets.get(tensor) ?? scratchOffsets.get(tensor) ?? 0;
+
   writeHeader(view, length, network, weights, plan, tensors.length, options, numberOf);
   let at = HEADER_BYTES;
   for (const [i, segment] of weights.segments.entries()) view.setUint32(at + 4 * i, segment.length, true);
   at += segmentTable;
   for (const tensor of tensors) {
-    writeTensor(view, at, tensor, plan, weights);
+    writeTensor(view, at, tensor, offsetOf(tensor), weights);
     at += TENSOR_BYTES;
   }
   for (const operation of operations) {
-    writeOperation(view, at, operation, numberOf);
+    writeOperation(view, at, operation, scratch.get(operation) ?? null, numberOf);
     at += OP_BYTES;
   }
   return { bytes, segments: weights.segments, plan };
 };
+
+/** Scratch as the tensors that operators name. */
+const scratchTensors = (plan: MemoryPlan): Map<Operation, Tensor> =>
+  new Map(
+    [...plan.scratch.keys()].map((operation): [Operation, Tensor] => [
+      operation,
+      {
+        name: `scratch of ${operation.origin}`,
+        dtype: 'i8',
+        dims: [operation.scratchBytes ?? 0],
+        quantisation: { scale: 1, zeroPoint: 0 },
+      },
+    ]),
+  );
 
 const requireLimit = (what: string, count: number, most: number): void => {
   if (count > most) throw new RangeError(`the network has ${count} ${what}, at most ${most} are possible`);
@@ -108,7 +129,7 @@ const writeHeader = (
   weights: WeightLayout,
   plan: MemoryPlan,
   tensorCount: number,
-  { head, normalisation }: GraphOptions,
+  { head, normalisation, target }: GraphOptions,
   numberOf: (tensor: Tensor | null) => number,
 ): void => {
   const u16 = (at: number, value: number): void => view.setUint16(at, value, true);
@@ -116,7 +137,7 @@ const writeHeader = (
   u32(0, GRAPH_MAGIC);
   u32(4, length);
   u16(8, GRAPH_VERSION);
-  u16(10, Target.ref);
+  u16(10, Target[target]);
   u16(12, tensorCount);
   u16(14, network.operations.length);
   u16(16, weights.segments.length);
@@ -199,18 +220,19 @@ const writeTensor = (
   view: DataView,
   at: number,
   tensor: Tensor,
-  plan: MemoryPlan,
+  arenaOffset: number,
   weights: WeightLayout,
 ): void => {
   const place = weights.places.get(tensor);
   view.setUint8(at, DType[tensor.dtype]);
   view.setUint8(at + 1, place === undefined ? Place.arena : Place.weights);
   view.setUint8(at + 2, tensor.dims.length);
+  view.setUint8(at + 3, Layout[tensor.layout ?? 'plain']);
   view.setUint16(at + 4, place?.segment ?? 0, true);
   for (let i = 0; i < 4; i++) view.setUint32(at + 8 + 4 * i, tensor.dims[i] ?? 1, true);
   view.setFloat32(at + 24, tensor.quantisation?.scale ?? 0, true);
   view.setInt32(at + 28, tensor.quantisation?.zeroPoint ?? 0, true);
-  view.setUint32(at + 32, place?.offset ?? plan.offsets.get(tensor) ?? 0, true);
+  view.setUint32(at + 32, place?.offset ?? arenaOffset, true);
   view.setUint32(at + 36, tensorBytes(tensor), true);
 };
 
@@ -218,13 +240,14 @@ const writeOperation = (
   view: DataView,
   at: number,
   operation: Operation,
+  scratch: Tensor | null,
   numberOf: (tensor: Tensor | null) => number,
 ): void => {
   view.setUint8(at, OpCode[operation.code]);
   view.setUint8(at + 1, Activation[operation.activation]);
   view.setUint8(at + 2, operation.inputs.length);
   view.setUint8(at + 3, 1);
-  view.setUint16(at + 4, NO_TENSOR, true);
+  view.setUint16(at + 4, numberOf(scratch), true);
   for (let i = 0; i < MAX_OP_INPUTS; i++)
     view.setUint16(at + 8 + 2 * i, numberOf(operation.inputs[i] ?? null), true);
   for (let i = 0; i < MAX_OP_OUTPUTS; i++)

@@ -1,6 +1,7 @@
 /* The model manifest: a SUIT envelope (draft-ietf-suit-manifest-34) of one fixed shape, matched exactly. */
 #include "models/model.h"
 #include "sz_product.h"
+#include "tinylib/target.h"
 #include "trust/cbor_read.h"
 #include "trust/cose_sign1.h"
 
@@ -58,6 +59,17 @@ static void read_digest(struct sz_cbor_reader *r, uint8_t out[SZ_SHA256_SIZE])
     }
 }
 
+const char *sz_model_target(void)
+{
+    return sz_native_target_name();
+}
+
+/* Every device runs what is packed for the reference. */
+static bool is_target(struct sz_bytes target, const char *name)
+{
+    return target.length == strlen(name) && memcmp(target.at, name, target.length) == 0;
+}
+
 static void read_parameters(struct sz_cbor_reader *r, struct sz_manifest *out)
 {
     struct sz_cbor_reader digest;
@@ -82,8 +94,7 @@ static void read_parameters(struct sz_cbor_reader *r, struct sz_manifest *out)
     out->memory = sz_cbor_uint(r);
     sz_cbor_key(r, -3);
     target = sz_cbor_tstr(r);
-    out->target_ok = target.length == strlen(SZ_PACKING_TARGET) &&
-                     memcmp(target.at, SZ_PACKING_TARGET, target.length) == 0;
+    out->target_ok = is_target(target, "ref") || is_target(target, sz_model_target());
 }
 
 /* [20, parameters, 1, 15, 2, 15, -1, nil, -2, nil, -3, nil] */

@@ -51,6 +51,9 @@ struct sz_manifest {
     bool vendor_ok, class_ok, target_ok;
 };
 
+/* The packing target that models for this device should have; "ref" runs too. */
+const char *sz_model_target(void);
+
 /* Reads an envelope and checks form and manifest digest, not the signature. Nothing is kept that points into
  * envelope. */
 enum sz_code sz_manifest_read(const uint8_t *envelope, size_t length, struct sz_manifest *out);

@@ -4,6 +4,7 @@
  *     engine_run --graph g.bin --segment s0.bin [--segment s1.bin ...] --input in.bin [--format
  * tensor|u8|i8|f32]
  *                [--output-prefix out] [--head] [--runs N] [--ops]
+ *     engine_run --target      prints the packing target of this machine's kernels
  *
  * `tensor` (the default) is the input tensor's own type. Output i goes to <prefix>.<i>.bin, raw. Prints one
  * line of JSON: {"arena": bytes, "ms": best time of N runs, "results": [...], "vector": [...]}, the last two
@@ -12,6 +13,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 #include "tinylib/engine.h"
+#include "tinylib/target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +47,7 @@ static void *read_file(const char *path, size_t *length)
     rewind(file);
     *length = (size_t)end;
     void *bytes = NULL;
-    if (posix_memalign(&bytes, 16, *length > 0 ? *length : 1) != 0)
+    if (posix_memalign(&bytes, 64, *length > 0 ? *length : 1) != 0)
         die("out of memory for", path);
     if (fread(bytes, 1, *length, file) != *length)
         die("cannot read", path);
@@ -171,6 +173,10 @@ static void print_ops(const struct sz_graph *graph, const struct sz_segment *seg
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--target") == 0) {
+        puts(sz_native_target_name());
+        return 0;
+    }
     static struct options o = {.format = "tensor", .runs = 1};
     static struct sz_segment segments[MAX_SEGMENT_FILES];
     struct sz_graph graph;

@@ -146,7 +146,7 @@ static void put_parameters(struct sz_cbor_writer *w, const struct fuzz_model *mo
     sz_cbor_put_int(w, -2);
     sz_cbor_put_uint(w, 100000);
     sz_cbor_put_int(w, -3);
-    sz_cbor_put_text(w, SZ_PACKING_TARGET);
+    sz_cbor_put_text(w, "ref");
 }
 
 size_t fuzz_manifest(uint8_t *out, const struct fuzz_model *model, uint64_t sequence)

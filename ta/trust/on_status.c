@@ -80,7 +80,7 @@ enum sz_code sz_on_hello(struct sz_call *call)
     sz_cbor_put_text(&w, SZ_TA_VERSION);
     put_number(&w, 9, sz_security_level());
     sz_cbor_put_int(&w, 10);
-    sz_cbor_put_text(&w, SZ_PACKING_TARGET);
+    sz_cbor_put_text(&w, sz_model_target());
     if (unclaimed) {
         put_bytes(&w, 11, sz_boot()->claim_nonce, SZ_NONCE16_SIZE);
     }

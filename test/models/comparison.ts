@@ -7,7 +7,9 @@ import {
   type PixelRange,
 } from '../../clients/publisher/index.js';
 import { normalisationOf } from '../../clients/publisher/normalisation.js';
+import { packNetwork } from '../../clients/publisher/packing/pack-network.js';
 import { simplify } from '../../clients/publisher/simplify.js';
+import type { Target } from '../../clients/publisher/szg1.js';
 import {
   writeGraph,
   type InputNormalisation,
@@ -22,12 +24,20 @@ export interface Imported {
   readonly normalisation: InputNormalisation;
 }
 
-export const importModel = (bytes: Uint8Array, name: string, pixels?: PixelRange): Imported => {
+/** @param target whose kernels run it; weights are then also divided, as those of large models are */
+export const importModel = (
+  bytes: Uint8Array,
+  name: string,
+  pixels?: PixelRange,
+  target: Target = 'ref',
+): Imported => {
   const network = simplify(importTflite(bytes, name));
   const normalisation = normalisationOf(network, pixels);
   // Segments of any size: what can be sent to a device is not in question here.
-  const graph = writeGraph(network, {
+  const packed = packNetwork(network, { target, mostBytes: target === 'ref' ? 2 ** 30 : 300_000 });
+  const graph = writeGraph(packed, {
     head: undefined,
+    target,
     normalisation,
     segmentBytes: 128 * 1024,
     mostSegmentBytes: 2 ** 30,

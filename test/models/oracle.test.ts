@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { decodePicture, resizePicture, type Picture } from '../../clients/picture/index.js';
-import { noiseFrame, planGraph, type PixelRange } from '../../clients/publisher/index.js';
+import { EngineTool, noiseFrame, planGraph, type PixelRange } from '../../clients/publisher/index.js';
 import {
   bestTwo,
   greatestDifference,
@@ -97,10 +97,12 @@ describeWithOracle('every model agrees with TFLite', () => {
     return imported.network.boundary.input.type === 'u8' ? frame.map((value) => value ^ 0x80) : frame;
   };
 
-  test.each(CASES)('$file', async (testCase) => {
-    const { file, pixels, vector, patch } = testCase;
+  const targets = [...new Set(['ref', EngineTool.find().target()] as const)];
+  const cases = CASES.flatMap((testCase) => targets.map((target) => ({ ...testCase, target })));
+  test.each(cases)('$file, $target', async (testCase) => {
+    const { file, pixels, vector, patch, target } = testCase;
     const bytes = sharedFile(`models/${file}`);
-    const imported = importModel(bytes, file, pixels);
+    const imported = importModel(bytes, file, pixels, target);
     const oracle: Oracle = await loadOracle(patch ? patch(bytes) : bytes);
     const { input, outputs } = imported.network.boundary;
     const format = pixels !== undefined ? 'u8' : imported.network.input.dtype === 'i8' ? 'i8' : 'f32';
@@ -132,7 +134,7 @@ describeWithOracle('every model agrees with TFLite', () => {
     const agreement = vector ? 'vector' : `${equal}/${frames.length}`;
     const memory = `${kib(plan.arena)} (${kib(plan.lowerBound)}) | ${kib(plan.weights)}`;
     print(
-      `${file} | ${input.type} [${imported.network.input.dims.join(',')}] | ${frames.length} | ${agreement} | ${unit} | ${memory}`,
+      `${file}, ${target} | ${input.type} [${imported.network.input.dims.join(',')}] | ${frames.length} | ${agreement} | ${unit} | ${memory}`,
     );
   });
 });
