@@ -180,18 +180,26 @@ describe('what the results are', () => {
     await expect(wanted).rejects.toMatchObject({ code: 'MODEL_IMPORT' });
   });
 
-  test('weights in a piece that no device can receive are refused', async () => {
-    const spec: ModelSpec = {
-      tensors: [
-        { shape: [1, 512] },
-        { shape: [1, 1024] },
-        { shape: [1024, 512], data: floats(new Array<number>(1024 * 512).fill(0)) },
-      ],
-      operators: [{ name: 'FULLY_CONNECTED', inputs: [0, 2], outputs: [1] }],
-      inputs: [0],
-      outputs: [1],
-    };
-    await expect(seal(importTflite(buildTflite(spec)))).rejects.toThrow(/2097152 bytes, at most/);
+  const fullyConnected = (inputs: number, outputs: number): ModelSpec => ({
+    tensors: [
+      { shape: [1, inputs] },
+      { shape: [1, outputs] },
+      { shape: [outputs, inputs], data: floats(Array.from({ length: outputs * inputs }, (_, i) => i % 7)) },
+    ],
+    operators: [{ name: 'FULLY_CONNECTED', inputs: [0, 2], outputs: [1] }],
+    inputs: [0],
+    outputs: [1],
+  });
+
+  test('weights that no device could receive in one piece become several operators', async () => {
+    const sealed = await seal(importTflite(buildTflite(fullyConnected(512, 1024))));
+    expect(sealed.graph.segments).toHaveLength(2);
+    expect(Math.max(...sealed.segments.map((segment) => segment.length))).toBeLessThanOrEqual(1572864);
+  });
+
+  test('weights of one output that are too long for a piece are refused', async () => {
+    const wanted = seal(importTflite(buildTflite(fullyConnected(400_000, 2))));
+    await expect(wanted).rejects.toThrow(/3200000 bytes, at most/);
   });
 });
 

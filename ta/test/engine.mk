@@ -27,7 +27,8 @@ $(OUT)/asan/engine_%.o: engine_%.c $(ENGINE_HEADERS)
 	$(CC) $(CFLAGS_ASAN) -D_POSIX_C_SOURCE=200809L -c $< -o $@
 
 ENGINE_TESTS := engine_operators_test engine_random_test engine_malformed_test engine_input_head_test
-ENGINE_TEST_PARTS := $(OUT)/asan/engine_builder.o $(OUT)/asan/engine_naive.o $(OUT)/asan/engine_samples.o
+ENGINE_TEST_PARTS := $(OUT)/asan/engine_builder.o $(OUT)/asan/engine_naive.o $(OUT)/asan/engine_samples.o \
+	$(OUT)/asan/engine_samples_packed.o
 $(addprefix $(OUT)/,$(ENGINE_TESTS)): $(OUT)/%: %.c $(ENGINE_TEST_PARTS) $(ENGINE_ASAN)
 	$(CC) $(CFLAGS_ASAN) $^ -lm -o $@
 

@@ -5,6 +5,7 @@
  * status and place they give.
  */
 #include "engine_samples.h"
+#include "tinylib/target.h"
 
 #define RANDOM_ROUNDS 60000
 
@@ -255,6 +256,42 @@ static void layout_status(void)
     build_free(&b);
 }
 
+static void again_packed(struct builder *b)
+{
+    (void)sample_packed(b);
+}
+
+/* Tensors: 0 x, 1 scratch, 2 y, 3 depthwise, 4 rows, 5 moved, 6 real, 7 points, 8 values, 9 .. weights. */
+static void packed_status(void)
+{
+    struct builder b;
+    sample again = again_packed;
+    again(&b);
+    REFUSED((void)0, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.target = SZ_TARGET_REF, SZ_ENGINE_TENSOR, SZ_NONE, 9);
+    REFUSED(b.tensors[9].layout = 3, SZ_ENGINE_TENSOR, SZ_NONE, 9);
+    REFUSED(b.tensors[9].bytes -= 16, SZ_ENGINE_TENSOR, SZ_NONE, 9);
+    REFUSED(b.tensors[0].layout = SZ_LAYOUT_PANELS, SZ_ENGINE_TENSOR, SZ_NONE, 0);
+    REFUSED(b.ops[2].inputs[1] = 9, SZ_ENGINE_OPERATOR, 2, 9);
+    /* Scratch that is missing, too short, in the way of input or output; scratch for nothing. */
+    REFUSED(b.ops[0].scratch = SZ_NONE, SZ_ENGINE_OPERATOR, 0, SZ_NONE);
+    REFUSED(b.tensors[1].dims[0] = b.tensors[1].bytes = 16, SZ_ENGINE_SHAPE, 0, 1);
+    REFUSED(b.tensors[1].offset = 0, SZ_ENGINE_OVERLAP, 0, 0);
+    REFUSED(b.tensors[1].offset = b.tensors[2].offset; b.header.arena_size += 4096, SZ_ENGINE_OVERLAP, 0, 1);
+    REFUSED(b.ops[6].scratch = 1, SZ_ENGINE_RESERVED, 6, SZ_NONE);
+    /* Parts that overlap, leave channels out, are of another convolution, or the last one of which is
+     * missing. */
+    REFUSED(b.ops[1].ints[9] = 15, SZ_ENGINE_PARAMETER, 1, SZ_NONE);
+    REFUSED(b.ops[1].ints[9] = 17, SZ_ENGINE_SHAPE, 1, SZ_NONE);
+    REFUSED(b.ops[1].activation = SZ_ACT_RELU, SZ_ENGINE_PARAMETER, 1, SZ_NONE);
+    REFUSED(b.ops[0].ints[9] = 8, SZ_ENGINE_PARAMETER, 0, SZ_NONE);
+    REFUSED(b.header.op_count = 8, SZ_ENGINE_PARAMETER, 7, SZ_NONE);
+    /* Depthwise in place with its output a row lower; read again after its place was taken. */
+    REFUSED(b.tensors[3].offset += 144, SZ_ENGINE_OVERLAP, 2, 2);
+    REFUSED(b.ops[3].inputs[0] = 2; b.tensors[2].zero_point = 3, SZ_ENGINE_LIVENESS, 3, 2);
+    build_free(&b);
+}
+
 /* A square turned into itself, from the arena. */
 static void sample_square(struct builder *b)
 {
@@ -288,12 +325,17 @@ static void square_status(void)
 
 int main(void)
 {
-    const sample samples[] = {sample_classifier, sample_detector, sample_autoencoder, sample_layout};
+    const sample samples[] = {sample_classifier, sample_detector, sample_autoencoder, sample_layout,
+                              again_packed};
+    bool native = sz_native_kernels() != NULL;
+    size_t count = sizeof(samples) / sizeof(samples[0]) - (native ? 0 : 1);
     classifier_status();
     detector_status();
     layout_status();
     square_status();
-    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+    if (native)
+        packed_status();
+    for (size_t i = 0; i < count; i++) {
         struct builder b;
         size_t length;
         samples[i](&b);

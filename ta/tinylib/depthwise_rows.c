@@ -21,15 +21,16 @@ static int32_t span_of(const struct sz_op_record *op, const struct sz_tensor_rec
 
 static uint64_t row_bytes_of(const struct sz_op_record *op, const struct sz_tensor_record *x)
 {
-    uint64_t pixels = (uint64_t)x->dims[2] + (uint64_t)op->ints[SZ_PAD_LEFT] + (uint64_t)op->ints[SZ_PAD_RIGHT];
+    uint64_t pixels =
+        (uint64_t)x->dims[2] + (uint64_t)op->ints[SZ_PAD_LEFT] + (uint64_t)op->ints[SZ_PAD_RIGHT];
     return pixels * x->dims[3] * (x->dtype == SZ_I8 ? 1 : sizeof(float));
 }
 
 uint64_t sz_depthwise_scratch(const struct sz_op_record *op, const struct sz_tensor_record *x,
                               const struct sz_tensor_record *w)
 {
-    /* A row is below 2^31 + 2^33 * 2^24 * 4 bytes in theory, the span at most 2^24: 64 bits hold the product of what
-     * can be valid; what cannot is cut off before. */
+    /* A row is below 2^31 + 2^33 * 2^24 * 4 bytes in theory, the span at most 2^24: 64 bits hold the product
+     * of what can be valid; what cannot is cut off before. */
     uint64_t row = row_bytes_of(op, x);
     return row > UINT32_MAX ? UINT64_MAX : row * ((uint64_t)span_of(op, w) + 1);
 }
@@ -89,7 +90,8 @@ static struct sz_depthwise_job job_of(const struct sz_call *call)
     return job;
 }
 
-/* y may be x: row r of y ends before row r + 1 of x begins (OW <= W), and row r of x is in the ring by then. */
+/* y may be x: row r of y ends before row r + 1 of x begins (OW <= W), and row r of x is in the ring by then.
+ */
 static void run_picture(const struct sz_call *call, const struct ring *ring, sz_depthwise_kernel kernel,
                         const uint8_t *x, struct sz_depthwise_job *job)
 {
@@ -121,6 +123,6 @@ void sz_run_depthwise(const struct sz_target_kernels *target, const struct sz_ca
     sz_depthwise_kernel kernel = x->dtype == SZ_I8 ? target->depthwise_i8 : target->depthwise_f32;
     fill_padding(&ring);
     for (uint32_t n = 0; n < x->dims[0]; n++)
-        run_picture(call, &ring, kernel, (const uint8_t *)call->in[0].data + (size_t)n * (x->bytes / x->dims[0]),
-                    &job);
+        run_picture(call, &ring, kernel,
+                    (const uint8_t *)call->in[0].data + (size_t)n * (x->bytes / x->dims[0]), &job);
 }

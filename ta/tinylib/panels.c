@@ -81,9 +81,10 @@ static inline void copy_chunk(uint8_t *to, const uint8_t *from)
 }
 #endif
 
-/* Copies a short run in whole chunks where reading and writing behind its end stays inside the buffers (what is
- * written too much is written over afterwards). */
-static void copy_run(uint8_t *to, const uint8_t *from, size_t n, const uint8_t *to_end, const uint8_t *from_end)
+/* Copies a short run in whole chunks where reading and writing behind its end stays inside the buffers (what
+ * is written too much is written over afterwards). */
+static void copy_run(uint8_t *to, const uint8_t *from, size_t n, const uint8_t *to_end,
+                     const uint8_t *from_end)
 {
     size_t whole = (n + CHUNK - 1) / CHUNK * CHUNK;
     if (n > 8 * CHUNK || (size_t)(to_end - to) < whole || (size_t)(from_end - from) < whole) {

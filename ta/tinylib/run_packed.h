@@ -4,8 +4,8 @@
 
 #include "target.h"
 
-/* Bytes of scratch that an operator with packed weights w needs at least: x's and w's records, checked. More than
- * 2^32 cannot be had. */
+/* Bytes of scratch that an operator with packed weights w needs at least: x's and w's records, checked. More
+ * than 2^32 cannot be had. */
 uint64_t sz_panels_scratch(const struct sz_packing *packing, const struct sz_op_record *op,
                            const struct sz_tensor_record *x, const struct sz_tensor_record *w);
 uint64_t sz_depthwise_scratch(const struct sz_op_record *op, const struct sz_tensor_record *x,
