@@ -54,16 +54,18 @@ $(OUT)/engine_freestanding: $(ENGINE_FAST)
 
 TESTS += $(OUT)/engine_freestanding
 
-# The same kernels for aarch64 under qemu, where compiler and emulator are installed: `make aarch64`.
+# The same for aarch64, as programs that emulate themselves: engine_run_neon as TAs are compiled, engine_run_neon_dot with
+# the dot product of Cortex-A76. `make engines-aarch64`, where compiler and emulator are installed.
 AARCH64_CC ?= aarch64-linux-gnu-gcc
-AARCH64_FLAGS := $(CFLAGS_COMMON) -O3 -mstrict-align -D_POSIX_C_SOURCE=200809L -static
-$(OUT)/engine_random_aarch64: engine_random_test.c engine_builder.c engine_naive.c $(ENGINE_SOURCES) $(ENGINE_HEADERS) | $(OUT)
-	$(AARCH64_CC) $(AARCH64_FLAGS) $(filter %.c,$^) -lm -o $@
+AARCH64_ENGINE_RUN := $(CFLAGS_COMMON) -O3 -mstrict-align -D_POSIX_C_SOURCE=200809L -static
+$(OUT)/engine_run_neon.elf: AARCH64_ENGINE_RUN += -march=armv8-a
+$(OUT)/engine_run_neon_dot.elf: AARCH64_ENGINE_RUN += -march=armv8.2-a+dotprod
+$(OUT)/engine_run_neon.elf $(OUT)/engine_run_neon_dot.elf: engine_run.c $(ENGINE_SOURCES) $(ENGINE_HEADERS) | $(OUT)
+	$(AARCH64_CC) $(AARCH64_ENGINE_RUN) $(filter %.c,$^) -lm -o $@
 
-$(OUT)/engine_run_aarch64: engine_run.c $(ENGINE_SOURCES) $(ENGINE_HEADERS) | $(OUT)
-	$(AARCH64_CC) $(AARCH64_FLAGS) $(filter %.c,$^) -lm -o $@
+$(OUT)/engine_run_neon $(OUT)/engine_run_neon_dot: %: %.elf
+	@printf '#!/bin/sh\nexec qemu-aarch64 "$$0.elf" "$$@"\n' >$@ && chmod +x $@
 
-aarch64: $(OUT)/engine_random_aarch64 $(OUT)/engine_run_aarch64
-	qemu-aarch64 $(OUT)/engine_random_aarch64
+engines-aarch64: $(OUT)/engine_run_neon $(OUT)/engine_run_neon_dot
 
-.PHONY: aarch64
+.PHONY: engines-aarch64
