@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Context } from '../context.js';
+import { fullPlan, interleave, type Contender } from '../interleave.js';
+import { engineModel, onnxFiles, xnnpackFiles, type BenchNet, type Precision } from '../model-files.js';
+import { SCRATCH } from '../paths.js';
+import { agrees, compare, valuesOf } from '../peers/agreement.js';
+import { installOnnxRuntime, onnxRuntimeCommand } from '../peers/onnxruntime-install.js';
+import { installXnnpack, xnnpackCommand } from '../peers/xnnpack-install.js';
+import { summarise } from '../statistics.js';
+import { Worker } from '../worker.js';
+
+export const OURS = 'smart-zone';
+const ORT = 'onnxruntime-node';
+const XNNPACK = 'xnnpack';
+
+/** This library in process against what people run outside a TEE: same nets, weights and input, one thread, one core. */
+export const engineSuite = async (context: Context): Promise<void> => {
+  const versions = { [ORT]: installOnnxRuntime(), [XNNPACK]: installXnnpack() };
+  context.note(
+    `peers: onnxruntime-node ${versions[ORT]}, XNNPACK ${versions[XNNPACK]} (Debian 13); one thread each, pinned to processor ${context.core}`,
+  );
+  for (const name of context.architectures) {
+    const net = await context.net(name);
+    for (const precision of context.precisions) await measure(context, net, precision);
+  }
+};
+
+const measure = async (context: Context, net: BenchNet, precision: Precision): Promise<void> => {
+  const commands: [engine: string, command: readonly string[]][] = [
+    [OURS, engineModel(net, precision, context.target).command],
+    [ORT, onnxRuntimeCommand(onnxFiles(net, precision))],
+    [XNNPACK, xnnpackCommand(xnnpackFiles(net, precision))],
+  ];
+  const contenders: Contender[] = [];
+  try {
+    for (const [engine, command] of commands)
+      contenders.push({ engine, worker: await Worker.start(command, context.core) });
+    const times = await interleave(contenders, fullPlan(context.quick));
+    await checkAgreement(context, net.name, precision, contenders);
+    const summaries = new Map([...times].map(([engine, values]) => [engine, summarise(values)]));
+    const medianOf = (engine: string): number => summaries.get(engine)?.median ?? Number.NaN;
+    const bestPeer = Math.min(medianOf(ORT), medianOf(XNNPACK));
+    for (const [engine, summary] of summaries)
+      context.add({
+        suite: 'engine',
+        model: net.name,
+        dtype: precision,
+        engine,
+        unit: 'ms',
+        ...summary,
+        ...(engine === OURS && { ratio_to_best_peer: summary.median / bestPeer }),
+      });
+  } finally {
+    for (const { worker } of contenders) await worker.stop();
+  }
+};
+
+/** The engines must compute the same, or their times cannot be compared. */
+const checkAgreement = async (
+  context: Context,
+  name: string,
+  precision: Precision,
+  contenders: readonly Contender[],
+): Promise<void> => {
+  const outputs = new Map<string, number[]>();
+  for (const { engine, worker } of contenders) {
+    const path = join(SCRATCH, `output-${engine}`);
+    await worker.output(path);
+    outputs.set(engine, valuesOf(new Uint8Array(readFileSync(path)), precision, engine === ORT));
+  }
+  const ours = outputs.get(OURS) ?? [];
+  for (const [engine, theirs] of outputs) {
+    if (engine === OURS) continue;
+    const agreement = compare(ours, theirs, precision);
+    const text = `${name} ${precision}: ${engine} differs by at most ${agreement.difference.toPrecision(2)}`;
+    if (!agrees(agreement, precision))
+      throw new Error(`${text}${agreement.sameTop1 ? '' : ', and in its best class'}: not the same network`);
+    context.note(text);
+  }
+};
