@@ -6,11 +6,14 @@ export class Worker {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
   readonly #reader: Interface;
+  /** Resolved when it has ended and all that it said is here. */
+  readonly #ended: Promise<unknown>;
   #lastWords = '';
 
   private constructor(command: readonly string[]) {
     const [program = '', ...parameters] = command;
     this.#child = spawn(program, parameters, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#ended = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stderr?.on('data', (text: Buffer) => {
       this.#lastWords = `${this.#lastWords}${text.toString()}`.slice(-2000);
     });
@@ -54,16 +57,15 @@ export class Worker {
 
   /** Lets it end by itself. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.stdin?.end();
-    await ended;
+    await this.#ended;
     this.#reader.close();
   }
 
   async #answer(expected: string): Promise<string[]> {
     const { value, done } = (await this.#lines.next()) as { value: string | undefined; done?: boolean };
     const [word, ...rest] = (value ?? '').trim().split(' ');
+    if (done) await this.#ended;
     if (done || word !== expected)
       throw new Error(`${this.#child.spawnargs.join(' ')}: no "${expected}": ${this.#lastWords.trim()}`);
     return rest;

@@ -64,7 +64,10 @@ const parameters = (layer: Layer): number[] => {
       return [layer.added];
     case 'leaky':
       return [layer.slope];
-    default:
+    case 'add':
+    case 'concat':
+    case 'globalMean':
+    case 'softmax':
       return [];
   }
 };
