@@ -26,7 +26,7 @@ const F32: Packing = {
   columns: 16,
   depthStep: 1,
   rows: 12,
-  panels: 4,
+  panels: 2,
   channels: 16,
   tapRows: 1,
   inputOffset: 0,
