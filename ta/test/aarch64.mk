@@ -36,7 +36,7 @@ $(AARCH64_OUT)/ta.o: $(AARCH64_TA)
 		| grep -v -x -e 'TEE_[A-Za-z0-9]*' -e _GLOBAL_OFFSET_TABLE_ $(addprefix -e ,$(AARCH64_NEEDS)) || true); \
 	if [ -n "$$needs" ]; then echo "the TA for aarch64 needs $$needs" >&2; rm $@; exit 1; fi
 
-AARCH64_TESTS := engine_operators_test engine_random_test engine_malformed_test engine_input_head_test \
+AARCH64_TESTS := engine_neon_test engine_operators_test engine_random_test engine_malformed_test engine_input_head_test \
 	tinylibm_exhaustive trust_cbor_test
 AARCH64_PROGRAMS := $(addprefix $(AARCH64_OUT)/,$(AARCH64_TESTS))
 AARCH64_ENGINE_SHARED := $(addprefix $(AARCH64_OUT)/,engine_builder.o engine_naive.o engine_samples.o \
@@ -47,13 +47,19 @@ $(AARCH64_OUT)/trust_cbor_test: $(addprefix $(AARCH64_OUT)/,trust_test.o trust_c
 $(AARCH64_PROGRAMS): %: %.o $(AARCH64_ENGINE)
 	$(AARCH64_CROSS)gcc $(filter %.o,$^) -lm -o $@
 
+# The kernels for processors with dot product instructions, by themselves.
+AARCH64_NEON := $(wildcard $(ROOT)/ta/tinylib/neon/*.[ch])
+$(AARCH64_OUT)/engine_neon_dot_test: engine_neon_test.c $(AARCH64_NEON) $(wildcard $(ROOT)/ta/tinylib/*.h) | aarch64-tools
+	@mkdir -p $(@D)
+	$(AARCH64_CROSS)gcc $(AARCH64_TEST_FLAGS) -O3 -march=armv8.2-a+dotprod $(filter %.c,$^) -lm -o $@
+
 aarch64-tools:
 	@command -v $(AARCH64_CROSS)gcc >/dev/null && command -v $(firstword $(AARCH64_QEMU)) >/dev/null || { \
 		echo "$(AARCH64_CROSS)gcc and qemu-user are needed. On Debian:" \
 		"sudo apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" >&2; exit 69; }
 
-check-aarch64: $(AARCH64_OUT)/ta.o $(AARCH64_PROGRAMS)
-	@set -e; for test in $(AARCH64_TESTS); do echo "== $$test"; $(AARCH64_QEMU) $(AARCH64_OUT)/$$test; done
+check-aarch64: $(AARCH64_OUT)/ta.o $(AARCH64_PROGRAMS) $(AARCH64_OUT)/engine_neon_dot_test
+	@set -e; for test in $(AARCH64_TESTS) engine_neon_dot_test; do echo "== $$test"; $(AARCH64_QEMU) $(AARCH64_OUT)/$$test; done
 	@echo "the TA compiles for aarch64: $(words $(AARCH64_TA)) sources; not run there: tests that need libcrypto"
 
 .PHONY: check-aarch64 aarch64-tools

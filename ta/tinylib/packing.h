@@ -6,7 +6,7 @@
  * is
  *
  *     int32_t or float bias[columns]
- *     float scale[columns]                 (i8 only)
+ *     float scale[columns]                 (i8 only; the first one's sign bit may be a mark for the kernel)
  *     i8 or f32 weights[depth'][columns]   in the order that the target's kernel reads
  *
  * where the depth, KH * KW * C (or I), is filled up with zero weights to a multiple of `depth_step`: depth'.

@@ -32,6 +32,8 @@ export interface Packing {
   panelIndex(k: number, c: number, depth: number): number;
   /** Index in a block's weights ([taps'][channels] values) of row i, column j of the window, channel c. */
   tapIndex(i: number, j: number, c: number, windowH: number, windowW: number): number;
+  /** i8: must the kernel know that a panel has certain weights? The sign bit of its first scale, otherwise 0, says so. @param weights in their order @param depth depth', filled up */
+  isMarked?(weights: Int8Array, depth: number): boolean;
 }
 
 export interface TargetPacking {
@@ -114,4 +116,7 @@ const packBlock = (
   const padded = roundUp(depth, packing.depthStep);
   for (let c = first; c < end; c++)
     for (let k = 0; k < depth; k++) put(packing.panelIndex(k, c - first, padded), values[c * depth + k] ?? 0);
+  const packed = new Int8Array(out.buffer, out.byteOffset + start, padded * width);
+  if (isInt8 && packing.isMarked?.(packed, padded) === true)
+    putFloat(4 * width, -(weights.scale?.[first] ?? 0));
 };

@@ -1,0 +1,37 @@
+#include "kernels.h"
+
+#if defined(__aarch64__)
+
+/* clients/publisher/packing/neon.ts has the same numbers, and the order. */
+static const struct sz_target_kernels neon = {
+#if defined(__ARM_FEATURE_DOTPROD)
+    .target = SZ_TARGET_NEON_DOT,
+    .packing_i8 = {.columns = 16, .depth_step = 4, .rows = 16, .panels = 4, .channels = 8, .tap_rows = 1},
+#else
+    .target = SZ_TARGET_NEON,
+    .packing_i8 = {.columns = 4, .depth_step = 8, .rows = 16, .panels = 4, .channels = 8, .tap_rows = 1},
+#endif
+    .packing_f32 = {.columns = 16, .depth_step = 4, .rows = 8, .panels = 1, .channels = 4, .tap_rows = 1},
+    .panels_f32 = sz_neon_panels_f32,
+    .panels_i8 = sz_neon_panels_i8,
+    .depthwise_f32 = sz_neon_depthwise_f32,
+    .depthwise_i8 = sz_neon_depthwise_i8,
+};
+
+const struct sz_target_kernels *sz_native_kernels(void)
+{
+    return &neon;
+}
+
+const char *sz_native_target_name(void)
+{
+#if defined(__ARM_FEATURE_DOTPROD)
+    return "neon-dot";
+#else
+    return "neon";
+#endif
+}
+
+#else
+typedef int sz_not_empty;
+#endif
