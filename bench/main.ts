@@ -10,9 +10,11 @@ import { ROOT, SCRATCH } from './paths.js';
 import { runTool } from './peers/run-tool.js';
 import { table, type Figure } from './report.js';
 import { engineSuite } from './suites/engine.js';
+import { naiveSuite } from './suites/naive.js';
 
 const SUITES = {
   engine: engineSuite,
+  naive: naiveSuite,
 } as const satisfies Record<string, Suite>;
 type SuiteName = keyof typeof SUITES;
 
@@ -52,7 +54,7 @@ const say = (text: string): void => {
 };
 
 mkdirSync(SCRATCH, { recursive: true });
-runTool(['make', '-s', '-C', join(ROOT, 'ta/test'), '-f', '../../bench/native/engine.mk', 'engine_worker']);
+runTool(['make', '-s', '-C', join(ROOT, 'ta/test'), '-f', '../../bench/native/engine.mk', 'bench-workers']);
 
 const nets = new Map<Architecture, Promise<BenchNet>>();
 const context: Context = {

@@ -4,6 +4,7 @@ import type { Target } from '../clients/publisher/szg1.js';
 import type { PackedGraph } from '../clients/publisher/write-graph.js';
 import { ARCHITECTURES, type Architecture } from './nets/architectures.js';
 import { engineFiles, packForEngine } from './nets/engine-graph.js';
+import { unfusedNetwork, unplanned } from './nets/naive.js';
 import type { Net } from './nets/net.js';
 import { floatNetwork, int8Network } from './nets/network.js';
 import { quantise, quantiseInput, type QuantisedNet, type Range } from './nets/quantise.js';
@@ -91,6 +92,26 @@ export const engineModel = (model: BenchNet, precision: Precision, target: Targe
       write('input', bytesOf(inputBytes(model, precision))),
     ],
     graph,
+  };
+};
+
+/** The paper's predecessors' way, float32: commands of engine_worker, of which the parameters also fit naive_worker. */
+export const naiveModels = (
+  model: BenchNet,
+  target: Target,
+): Record<'fusedUnplanned' | 'unfused' | 'unfusedUnplanned', readonly string[]> => {
+  const command = (label: string, { bytes, segments }: PackedGraph): string[] => [
+    ENGINE_WORKER,
+    fileIn(model.name, `naive-${label}-graph`, bytes),
+    fileIn(model.name, `naive-${label}-weights`, Buffer.concat(segments)),
+    fileIn(model.name, 'float32-input', bytesOf(inputBytes(model, 'float32'))),
+  ];
+  const fused = packForEngine(floatNetwork(model.net), target);
+  const unfused = packForEngine(unfusedNetwork(model.net), 'ref', true);
+  return {
+    fusedUnplanned: command('fused-unplanned', { ...fused, bytes: unplanned(fused.bytes) }),
+    unfused: command('unfused', unfused),
+    unfusedUnplanned: command('unfused-unplanned', { ...unfused, bytes: unplanned(unfused.bytes) }),
   };
 };
 

@@ -12,6 +12,8 @@ export interface Figure extends Partial<Summary> {
   readonly median: number;
   /** This library's figure divided by the best peer's of the same run. */
   readonly ratio_to_best_peer?: number;
+  /** A figure divided by another of the same run; the suite says by which. */
+  readonly ratio?: number;
 }
 
 const COLUMNS = ['model', 'dtype', 'engine', 'figure', 'median', 'min', 'runs', 'unit', 'ratio'] as const;
@@ -22,6 +24,9 @@ const number = (value: number | undefined): string => {
   if (Number.isInteger(value)) return String(value);
   return value.toFixed(Math.abs(value) < 1 ? 3 : Math.abs(value) < 100 ? 2 : 1);
 };
+
+const ratioOf = ({ ratio_to_best_peer, ratio = ratio_to_best_peer }: Figure): string =>
+  ratio === undefined ? '' : `${ratio.toFixed(2)} ×`;
 
 /** Rows of one suite, in columns. */
 export const table = (figures: readonly Figure[]): string => {
@@ -34,7 +39,7 @@ export const table = (figures: readonly Figure[]): string => {
     number(figure.min),
     number(figure.runs),
     figure.unit,
-    figure.ratio_to_best_peer === undefined ? '' : `${figure.ratio_to_best_peer.toFixed(2)} ×`,
+    ratioOf(figure),
   ]);
   const used = COLUMNS.map((_, i) => rows.some((row) => row[i] !== ''));
   const lines = [[...COLUMNS] as string[], ...rows].map((row) => row.filter((_, i) => used[i]));

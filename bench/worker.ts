@@ -10,9 +10,12 @@ export class Worker {
   readonly #ended: Promise<unknown>;
   #lastWords = '';
 
-  private constructor(command: readonly string[]) {
+  private constructor(command: readonly string[], environment: Readonly<Record<string, string>>) {
     const [program = '', ...parameters] = command;
-    this.#child = spawn(program, parameters, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child = spawn(program, parameters, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
     this.#ended = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stderr?.on('data', (text: Buffer) => {
       this.#lastWords = `${this.#lastWords}${text.toString()}`.slice(-2000);
@@ -28,9 +31,13 @@ export class Worker {
   }
 
   /** Starts a worker and waits until its model is loaded. @param core the one processor that it may use */
-  static async start(command: readonly string[], core?: number): Promise<Worker> {
+  static async start(
+    command: readonly string[],
+    core?: number,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Worker> {
     const pinned = core === undefined ? command : ['taskset', '--cpu-list', String(core), ...command];
-    const worker = new Worker(pinned);
+    const worker = new Worker(pinned, environment);
     await worker.#answer('ready');
     return worker;
   }

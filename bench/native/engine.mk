@@ -1,14 +1,21 @@
-# Built with the C tests' own rules and flags for the engine: make -C ta/test -f ../../bench/native/engine.mk engine_worker
+# Built with the C tests' own rules and flags for the engine: make -C ta/test -f ../../bench/native/engine.mk bench-workers
 include Makefile
 
 BENCH := $(ROOT)/bench/native
 BENCH_OUT := $(ROOT)/build/bench
-BENCH_SOURCES := $(BENCH)/engine_worker.c $(BENCH)/worker.c
+BENCH_ENGINE := $(BENCH)/engine.c $(BENCH)/worker.c $(ENGINE_FAST)
+BENCH_HEADERS := $(BENCH)/engine.h $(BENCH)/worker.h
+SOFT_TEE := $(abspath $(ROOT)/build)
 
-engine_worker: $(BENCH_OUT)/engine_worker
+bench-workers: $(BENCH_OUT)/engine_worker $(BENCH_OUT)/naive_worker
 
-$(BENCH_OUT)/engine_worker: $(BENCH_SOURCES) $(BENCH)/worker.h $(ENGINE_FAST)
+$(BENCH_OUT)/engine_worker: $(BENCH)/engine_worker.c $(BENCH_ENGINE) $(BENCH_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_FAST) $(filter %.c %.o,$^) -lm -o $@
 
-.PHONY: engine_worker
+$(BENCH_OUT)/naive_worker: $(BENCH)/naive_worker.c $(BENCH_ENGINE) $(BENCH_HEADERS) $(SOFT_TEE)/libteec-soft.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_FAST) -I$(ROOT)/ta/soft/include -I$(ROOT)/ta/include $(filter %.c %.o,$^) -lm \
+		-L$(SOFT_TEE) -lteec-soft -Wl,-rpath,$(SOFT_TEE) -o $@
+
+.PHONY: bench-workers
