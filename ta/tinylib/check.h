@@ -43,7 +43,7 @@ enum sz_engine_status sz_check_head(const struct sz_graph *graph, const uint8_t 
 static inline uint32_t sz_float_bits(float value)
 {
     uint32_t bits;
-    memcpy(&bits, &value, sizeof(bits));
+    __builtin_memcpy(&bits, &value, sizeof(bits));
     return bits;
 }
 

@@ -79,7 +79,7 @@ enum sz_engine_status sz_input_write(const struct sz_graph *graph, enum sz_input
         }
         for (size_t i = 0; i < elements; i++) {
             float real;
-            memcpy(&real, (const uint8_t *)data + i * sizeof(real), sizeof(real));
+            __builtin_memcpy(&real, (const uint8_t *)data + i * sizeof(real), sizeof(real));
             ((int8_t *)x)[i] = quantise(real, t);
         }
         return SZ_ENGINE_OK;

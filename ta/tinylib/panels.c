@@ -77,7 +77,7 @@ static inline void copy_chunk(uint8_t *to, const uint8_t *from)
 #else
 static inline void copy_chunk(uint8_t *to, const uint8_t *from)
 {
-    memcpy(to, from, CHUNK);
+    __builtin_memcpy(to, from, CHUNK);
 }
 #endif
 

@@ -35,7 +35,7 @@ bool sz_add_terms_of(const struct sz_tensor_record *a, const struct sz_tensor_re
     if (!(greater >= 0x1p-10f && greater < 0x1p8f))
         return false;
     uint32_t bits;
-    memcpy(&bits, &greater, sizeof(bits));
+    __builtin_memcpy(&bits, &greater, sizeof(bits));
     int32_t exponent = (int32_t)(bits >> 23) - 127; /* -10..7 */
     terms->shift = (uint32_t)(20 - exponent);
     float unit = (float)(1u << terms->shift);

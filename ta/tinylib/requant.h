@@ -27,13 +27,16 @@ struct sz_bounds {
 
 struct sz_bounds sz_bounds_of(const struct sz_tensor_record *out, uint8_t activation);
 
+/* Small copies of known length are written __builtin_memcpy here and elsewhere: freestanding compilers call
+ * memcpy() for what they could do in one instruction. */
+
 /* Rounds half to even; for |value| <= 2^22. 1.5 * 2^23 has units in its last place: adding it leaves the
  * integer in the low mantissa bits. */
 static inline int32_t sz_round_half_even(float value)
 {
     float shifted = value + 12582912.0f;
     int32_t bits;
-    memcpy(&bits, &shifted, sizeof(bits));
+    __builtin_memcpy(&bits, &shifted, sizeof(bits));
     return bits - 0x4b400000;
 }
 

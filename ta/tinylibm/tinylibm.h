@@ -30,14 +30,14 @@ float sz_ceilf(float x);
 static inline uint32_t sz_bits_of_float(float x)
 {
     uint32_t bits;
-    memcpy(&bits, &x, sizeof(bits));
+    __builtin_memcpy(&bits, &x, sizeof(bits));
     return bits;
 }
 
 static inline float sz_float_of_bits(uint32_t bits)
 {
     float x;
-    memcpy(&x, &bits, sizeof(x));
+    __builtin_memcpy(&x, &bits, sizeof(x));
     return x;
 }
 
@@ -49,14 +49,14 @@ static inline float sz_fabsf(float x)
 static inline uint64_t sz_bits_of_double(double x)
 {
     uint64_t bits;
-    memcpy(&bits, &x, sizeof(bits));
+    __builtin_memcpy(&bits, &x, sizeof(bits));
     return bits;
 }
 
 static inline double sz_double_of_bits(uint64_t bits)
 {
     double x;
-    memcpy(&x, &bits, sizeof(x));
+    __builtin_memcpy(&x, &bits, sizeof(x));
     return x;
 }
 

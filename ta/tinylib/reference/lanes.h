@@ -32,13 +32,13 @@ static inline void sz_store4(float *p, sz_f32x4 v)
 static inline sz_f32x4 sz_load4(const float *p)
 {
     sz_f32x4 v;
-    memcpy(&v, p, sizeof(v));
+    __builtin_memcpy(&v, p, sizeof(v));
     return v;
 }
 
 static inline void sz_store4(float *p, sz_f32x4 v)
 {
-    memcpy(p, &v, sizeof(v));
+    __builtin_memcpy(p, &v, sizeof(v));
 }
 #endif
 

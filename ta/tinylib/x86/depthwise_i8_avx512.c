@@ -65,14 +65,15 @@ SZ_VNNI_INLINE struct four interleaved(const struct strip *s, size_t row, size_t
 
 SZ_VNNI_INLINE void add_column(struct four *sums, const struct four *x, const __m512i w[4])
 {
-    SZ_UNROLL for (size_t v = 0; v < 4; v++) sums->v[v] = _mm512_dpbusd_epi32(sums->v[v], x->v[v], w[v]);
+    SZ_UNROLL for (size_t v = 0; v < 4; v++) sums->v[v] = sz_dot4(sums->v[v], x->v[v], w[v]);
 }
 
 SZ_VNNI_INLINE void store(const struct strip *s, const struct four *sums, size_t pixel)
 {
     __m512i v[4];
     SZ_UNROLL for (size_t i = 0; i < 4; i++) v[i] = sz_scaled(sums->v[i], s->scale[i], &s->out);
-    sz_store_bytes((int8_t *)s->job->y + pixel * s->job->channels + s->first, sz_narrowed(v, &s->out), s->count);
+    sz_store_bytes((int8_t *)s->job->y + pixel * s->job->channels + s->first, sz_narrowed(v, &s->out),
+                   s->count);
 }
 
 /* Windows of 3x3, one step at a time: every interleaved column serves three pixels. */
@@ -113,8 +114,8 @@ SZ_VNNI static void run_general(const struct strip *s)
     for (size_t pixel = 0; pixel < job->pixels; pixel++) {
         const uint8_t *w = s->w;
         struct four sums = s->bias;
-        struct four inputs = {{_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
-                               _mm512_setzero_si512()}};
+        struct four inputs = {
+            {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()}};
         for (size_t j = 0; j < job->window_w; j++) {
             size_t at = pixel * job->stride + j * job->dilation;
             for (size_t i = 0; i < job->window_h; i += SZ_X86_TAP_ROWS_I8, w += 256) {

@@ -1,4 +1,5 @@
-/* int8 matrix product with AVX2: inputs and weights are widened to int16, since products of bytes would saturate. */
+/* int8 matrix product with AVX2: inputs and weights are widened to int16, since products of bytes would
+ * saturate. */
 #include "kernels_i8.h"
 
 #if defined(__x86_64__)
@@ -8,7 +9,7 @@
 SZ_AVX2_INLINE __m256i load_inputs(const uint8_t *x)
 {
     int32_t four;
-    memcpy(&four, x, sizeof(four));
+    __builtin_memcpy(&four, x, sizeof(four));
     return _mm256_broadcastq_epi64(_mm_cvtepu8_epi16(_mm_cvtsi32_si128(four ^ (int32_t)0x80808080)));
 }
 
@@ -29,8 +30,8 @@ SZ_AVX2_INLINE void sum_tile(const struct sz_panel_job *job, const uint8_t *pane
         {
             const void *w = panel + 128 + 16 * (k + g);
             __m256i weights = _mm256_cvtepi8_epi16(_mm_loadu_si128(w));
-            SZ_UNROLL for (size_t r = 0; r < rows; r++)
-                sums[r][g] = _mm256_add_epi32(sums[r][g], _mm256_madd_epi16(x[r], weights));
+            SZ_UNROLL for (size_t r = 0; r < rows; r++) sums[r][g] =
+                _mm256_add_epi32(sums[r][g], _mm256_madd_epi16(x[r], weights));
         }
     }
     size_t columns = job->columns - first;
@@ -45,7 +46,8 @@ SZ_AVX2_INLINE void sum_tile(const struct sz_panel_job *job, const uint8_t *pane
             v[h] = _mm256_add_epi32(sz_joined(sums[r][2 * h], sums[r][2 * h + 1]), _mm256_loadu_si256(bias));
             v[h] = sz_scaled(_mm256_add_epi32(v[h], term), _mm256_loadu_ps(scale), out);
         }
-        sz_store_bytes((int8_t *)job->y + (row + r) * job->y_stride + first, sz_narrowed(v[0], v[1], out), columns);
+        sz_store_bytes((int8_t *)job->y + (row + r) * job->y_stride + first, sz_narrowed(v[0], v[1], out),
+                       columns);
     }
 }
 

@@ -10,6 +10,18 @@
 #define SZ_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define SZ_VNNI_INLINE SZ_VNNI static inline __attribute__((always_inline))
 
+/* sums + the products of four unsigned and four signed bytes, per 32-bit lane. GCC 12 copies the sums of the
+ * intrinsic to another register and to memory at every step. */
+SZ_VNNI_INLINE __m512i sz_dot4(__m512i sums, __m512i u, __m512i w)
+{
+#if defined(__clang__)
+    return _mm512_dpbusd_epi32(sums, u, w);
+#else
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u), "v"(w));
+    return sums;
+#endif
+}
+
 struct sz_output_512 {
     __m512 high;    /* less the zero point */
     __m512i zero_y; /* int16 */
@@ -26,8 +38,8 @@ SZ_VNNI_INLINE struct sz_output_512 sz_output_of(int32_t zero_y, struct sz_bound
     return out;
 }
 
-/* Rounded, not yet clamped from below. min() gives its second operand where one is NaN, the conversion then INT32_MIN:
- * like every sum that is too small it saturates to the least value and is raised to `low`. */
+/* Rounded, not yet clamped from below. min() gives its second operand where one is NaN, the conversion then
+ * INT32_MIN: like every sum that is too small it saturates to the least value and is raised to `low`. */
 SZ_VNNI_INLINE __m512i sz_scaled(__m512i sums, __m512 scale, const struct sz_output_512 *out)
 {
     __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
