@@ -47,14 +47,16 @@ struct block {
 /* Two pixels; A, B are the columns from before, C and D are loaded. */
 #define TWO(A0, A1, A2, B0, B1, B2, C0, C1, C2, D0, D1, D2)                                                  \
     COLUMN(C0, C1, C2)                                                                                       \
-    COLUMN(D0, D1, D2) START(21, 22, A0, 0, A1, 3) START(23, 24, B0, 0, B1, 3) FMLA(21, A2, 6)               \
-        FMLA(23, B2, 6) FMLA(22, B0, 1) FMLA(24, C0, 1) FMLA(21, B1, 4) FMLA(23, C1, 4) FMLA(22, B2, 7)      \
-            FMLA(24, C2, 7) FMLA(21, C0, 2) FMLA(23, D0, 2) FMLA(22, C1, 5) FMLA(24, D1, 5) FMLA(21, C2, 8)  \
-                FMLA(23, D2, 8) FINISH(21, 22) FINISH(23, 24)
+    COLUMN(D0, D1, D2)                                                                                       \
+    START(21, 22, A0, 0, A1, 3)                                                                              \
+    START(23, 24, B0, 0, B1, 3) FMLA(21, A2, 6) FMLA(23, B2, 6) FMLA(22, B0, 1) FMLA(24, C0, 1)              \
+        FMLA(21, B1, 4) FMLA(23, C1, 4) FMLA(22, B2, 7) FMLA(24, C2, 7) FMLA(21, C0, 2) FMLA(23, D0, 2)      \
+            FMLA(22, C1, 5) FMLA(24, D1, 5) FMLA(21, C2, 8) FMLA(23, D2, 8) FINISH(21, 22) FINISH(23, 24)
 #define TAPS(A0, A1, A2, B0, B1, B2, C0, C1, C2)                                                             \
     START(21, 22, A0, 0, A1, 3)                                                                              \
-    FMLA(21, A2, 6) FMLA(22, B0, 1) FMLA(21, B1, 4) FMLA(22, B2, 7) FMLA(21, C0, 2) FMLA(22, C1, 5)          \
-        FMLA(21, C2, 8) FINISH(21, 22)
+    FMLA(21, A2, 6)                                                                                          \
+    FMLA(22, B0, 1)                                                                                          \
+    FMLA(21, B1, 4) FMLA(22, B2, 7) FMLA(21, C0, 2) FMLA(22, C1, 5) FMLA(21, C2, 8) FINISH(21, 22)
 
 #define CLOBBERS                                                                                             \
     "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",  \

@@ -66,30 +66,35 @@ struct block {
 
 #define FINISH_TWO                                                                                           \
     SCALE(21, 25)                                                                                            \
-    SCALE(22, 26) SCALE(23, 25) SCALE(24, 26) "uzp1 v21.8h, v21.8h, v22.8h\n\t"                              \
-                                              "uzp1 v23.8h, v23.8h, v24.8h\n\t"                              \
-                                              "uzp1 v21.16b, v21.16b, v23.16b\n\t"                           \
-                                              "add v21.16b, v21.16b, v29.16b\n\t"                            \
-                                              "st1 {v21.8b}, [%[y]], %[step]\n\t"                            \
-                                              "st1 {v21.d}[1], [%[y]], %[step]\n\t"
+    SCALE(22, 26)                                                                                            \
+    SCALE(23, 25)                                                                                            \
+    SCALE(24, 26) "uzp1 v21.8h, v21.8h, v22.8h\n\t"                                                          \
+                  "uzp1 v23.8h, v23.8h, v24.8h\n\t"                                                          \
+                  "uzp1 v21.16b, v21.16b, v23.16b\n\t"                                                       \
+                  "add v21.16b, v21.16b, v29.16b\n\t"                                                        \
+                  "st1 {v21.8b}, [%[y]], %[step]\n\t"                                                        \
+                  "st1 {v21.d}[1], [%[y]], %[step]\n\t"
 
 #define FINISH_ONE                                                                                           \
     SCALE(21, 25)                                                                                            \
-    SCALE(22, 26) "uzp1 v21.8h, v21.8h, v22.8h\n\t"                                                          \
-                  "xtn v21.8b, v21.8h\n\t"                                                                   \
-                  "add v21.8b, v21.8b, v29.8b\n\t"                                                           \
-                  "st1 {v21.8b}, [%[y]], %[step]\n\t"
+    SCALE(22, 26)                                                                                            \
+    "uzp1 v21.8h, v21.8h, v22.8h\n\t"                                                                        \
+    "xtn v21.8b, v21.8h\n\t"                                                                                 \
+    "add v21.8b, v21.8b, v29.8b\n\t"                                                                         \
+    "st1 {v21.8b}, [%[y]], %[step]\n\t"
 
 /* Two pixels; A, B are the columns from before, C and D are loaded. */
 #define TWO(A0, A1, A2, B0, B1, B2, C0, C1, C2, D0, D1, D2)                                                  \
     COLUMN(C0, C1, C2)                                                                                       \
-    COLUMN(D0, D1, D2) BIAS(21, 22) BIAS(23, 24) TAPS(0, A0, B0) TAPS(3, A1, B1) TAPS(6, A2, B2)             \
-        TAPS(1, B0, C0) TAPS(4, B1, C1) TAPS(7, B2, C2) TAPS(2, C0, D0) TAPS(5, C1, D1) TAPS(8, C2, D2)      \
-            FINISH_TWO
+    COLUMN(D0, D1, D2)                                                                                       \
+    BIAS(21, 22)                                                                                             \
+    BIAS(23, 24) TAPS(0, A0, B0) TAPS(3, A1, B1) TAPS(6, A2, B2) TAPS(1, B0, C0) TAPS(4, B1, C1)             \
+        TAPS(7, B2, C2) TAPS(2, C0, D0) TAPS(5, C1, D1) TAPS(8, C2, D2) FINISH_TWO
 #define ONE(A0, A1, A2, B0, B1, B2, C0, C1, C2)                                                              \
     COLUMN(C0, C1, C2)                                                                                       \
-    BIAS(21, 22) TAP(0, A0) TAP(3, A1) TAP(6, A2) TAP(1, B0) TAP(4, B1) TAP(7, B2) TAP(2, C0) TAP(5, C1)     \
-        TAP(8, C2) FINISH_ONE
+    BIAS(21, 22)                                                                                             \
+    TAP(0, A0)                                                                                               \
+    TAP(3, A1) TAP(6, A2) TAP(1, B0) TAP(4, B1) TAP(7, B2) TAP(2, C0) TAP(5, C1) TAP(8, C2) FINISH_ONE
 
 #define CLOBBERS                                                                                             \
     "cc", "memory", "x9", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",   \

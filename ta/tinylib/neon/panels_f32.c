@@ -20,8 +20,8 @@
 #define CLAMP(S) "fmax v" #S ".4s, v" #S ".4s, v12.4s\n\tfmin v" #S ".4s, v" #S ".4s, v13.4s\n\t"
 #define STORE_16(R, S0, S1, S2, S3)                                                                          \
     CLAMP(S0)                                                                                                \
-    CLAMP(S1) CLAMP(S2) CLAMP(S3) "st1 {v" #S0 ".4s, v" #S1 ".4s, v" #S2 ".4s, v" #S3                        \
-                                  ".4s}, [%[y]], %[y_stride]\n\t"
+    CLAMP(S1)                                                                                                \
+    CLAMP(S2) CLAMP(S3) "st1 {v" #S0 ".4s, v" #S1 ".4s, v" #S2 ".4s, v" #S3 ".4s}, [%[y]], %[y_stride]\n\t"
 #define STORE_8(R, S0, S1, S2, S3)                                                                           \
     CLAMP(S0) CLAMP(S1) "st1 {v" #S0 ".4s, v" #S1 ".4s}, [%[y]], %[y_stride]\n\t"
 

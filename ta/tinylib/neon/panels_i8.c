@@ -15,9 +15,8 @@
 #if defined(__aarch64__) && !defined(__ARM_FEATURE_DOTPROD)
 #include "requantise.h"
 
-#include <string.h>
-
 #define COLUMNS 4
+#define TILE_ROWS 4
 
 /*
  * Registers: 0..7 inputs, two of each row; 8..11 weights, one of each column; 12..15 products; 16 + 4 * row +
@@ -29,15 +28,19 @@
 
 #define QUAD(OP, A0, B0, S0, A1, B1, S1, A2, B2, S2, A3, B3, S3)                                             \
     SMULL(12, A0, B0)                                                                                        \
-    SMULL(13, A1, B1) SMULL(14, A2, B2) SMULL(15, A3, B3) SMLAL(12, A0, B0) SMLAL(13, A1, B1)                \
-        SMLAL(14, A2, B2) SMLAL(15, A3, B3) SADALP(OP, S0, 12) SADALP(OP, S1, 13) SADALP(OP, S2, 14)         \
-            SADALP(OP, S3, 15)
+    SMULL(13, A1, B1)                                                                                        \
+    SMULL(14, A2, B2)                                                                                        \
+    SMULL(15, A3, B3)                                                                                        \
+    SMLAL(12, A0, B0)                                                                                        \
+    SMLAL(13, A1, B1) SMLAL(14, A2, B2) SMLAL(15, A3, B3) SADALP(OP, S0, 12) SADALP(OP, S1, 13)              \
+        SADALP(OP, S2, 14) SADALP(OP, S3, 15)
 
 /* The same for a depth of 8. */
 #define QUAD_8(OP, A0, B0, S0, A1, B1, S1, A2, B2, S2, A3, B3, S3)                                           \
     SMULL(12, A0, B0)                                                                                        \
-    SMULL(13, A1, B1) SMULL(14, A2, B2) SMULL(15, A3, B3) SADALP(OP, S0, 12) SADALP(OP, S1, 13)              \
-        SADALP(OP, S2, 14) SADALP(OP, S3, 15)
+    SMULL(13, A1, B1)                                                                                        \
+    SMULL(14, A2, B2)                                                                                        \
+    SMULL(15, A3, B3) SADALP(OP, S0, 12) SADALP(OP, S1, 13) SADALP(OP, S2, 14) SADALP(OP, S3, 15)
 
 /* All columns of one to four rows, whose inputs are in A0, ... */
 #define ALL_4(Q, OP, A0, A1, A2, A3)                                                                         \
@@ -74,16 +77,17 @@
 /* The sums of a row's four columns to its first register. */
 #define REDUCE(C0, C1, C2, C3)                                                                               \
     "addp v" #C0 ".4s, v" #C0 ".4s, v" #C1 ".4s\n\t"                                                         \
-    "addp v" #C2 ".4s, v" #C2 ".4s, v" #C3 ".4s\n\t"                                                         \
-    "addp v" #C0 ".4s, v" #C0 ".4s, v" #C2 ".4s\n\t"
-#define REDUCE_1 REDUCE(16, 17, 18, 19)
-#define REDUCE_2 REDUCE_1 REDUCE(20, 21, 22, 23)
-#define REDUCE_3 REDUCE_2 REDUCE(24, 25, 26, 27)
-#define REDUCE_4 REDUCE_3 REDUCE(28, 29, 30, 31)
+    "addp v" #C2 ".4s, v" #C2 ".4s, v" #C3 ".4s\n\t"
+#define REDUCE_AGAIN(C0, C2) "addp v" #C0 ".4s, v" #C0 ".4s, v" #C2 ".4s\n\t"
+#define REDUCE_1 REDUCE(16, 17, 18, 19) REDUCE_AGAIN(16, 18)
+#define REDUCE_2 REDUCE(16, 17, 18, 19) REDUCE(20, 21, 22, 23) REDUCE_AGAIN(16, 18) REDUCE_AGAIN(20, 22)
+#define REDUCE_3 REDUCE_2 REDUCE(24, 25, 26, 27) REDUCE_AGAIN(24, 26)
+#define REDUCE_4                                                                                             \
+    REDUCE_2 REDUCE(24, 25, 26, 27) REDUCE(28, 29, 30, 31) REDUCE_AGAIN(24, 26) REDUCE_AGAIN(28, 30)
 
-/* The first step sets the sums (SADDLP), so that nothing is cleared before it. */
+/* The depth of one tile. The first step sets the sums (SADDLP), so that nothing is cleared before it. */
 #define TILE(ROWS)                                                                                           \
-    "subs %[n], %[n], #32\n\t"                                                                               \
+    "subs %[n], %[depth], #32\n\t"                                                                           \
     "b.lo 3f\n\t" STEP_32(                                                                                   \
         ROWS,                                                                                                \
         "saddlp") "subs %[n], %[n], #32\n\t"                                                                 \
@@ -109,111 +113,104 @@
                                                                               "sadalp") "6:"                 \
                                                                                         "\n\t" REDUCE_##ROWS
 
-/* Sums of `rows` rows from a on; depth is a multiple of 8. */
-static inline __attribute__((always_inline)) void sum_tile(size_t rows, const uint8_t *const a[4],
-                                                           const uint8_t *b, size_t depth, int32x4_t sums[4])
+/* requant.h for the sums of all rows. Registers: 0 bias, 1 scale, 2 low, 3 high, 4 zero_y; 8..11 the rows'
+ * terms. */
+#define EACH_1(OP) OP(16)
+#define EACH_2(OP) EACH_1(OP) OP(20)
+#define EACH_3(OP) EACH_2(OP) OP(24)
+#define EACH_4(OP) EACH_3(OP) OP(28)
+#define ADD_BIAS(S) "add v" #S ".4s, v" #S ".4s, v0.4s\n\t"
+#define TO_FLOAT(S) "scvtf v" #S ".4s, v" #S ".4s\n\t"
+#define SCALE(S) "fmul v" #S ".4s, v" #S ".4s, v1.4s\n\t"
+#define LOW(S) "fmaxnm v" #S ".4s, v" #S ".4s, v2.4s\n\t"
+#define HIGH(S) "fminnm v" #S ".4s, v" #S ".4s, v3.4s\n\t"
+#define ROUND(S) "fcvtns v" #S ".4s, v" #S ".4s\n\t"
+#define TERM(S, T) "add v" #S ".4s, v" #S ".4s, v" #T ".4s\n\t"
+#define STORE_1 "st1 {v16.s}[0], [%[y0]], #4\n\t"
+#define STORE_2 STORE_1 "st1 {v16.s}[1], [%[y1]], #4\n\t"
+#define STORE_3 STORE_2 "st1 {v16.s}[2], [%[y2]], #4\n\t"
+#define STORE_4 STORE_3 "st1 {v16.s}[3], [%[y3]], #4\n\t"
+#define BACK_1 "sub %[a0], %[a0], %[depth]\n\t"
+#define BACK_2 BACK_1 "sub %[a1], %[a1], %[depth]\n\t"
+#define BACK_3 BACK_2 "sub %[a2], %[a2], %[depth]\n\t"
+#define BACK_4 BACK_3 "sub %[a3], %[a3], %[depth]\n\t"
+
+#define PANELS(ROWS)                                                                                         \
+    "0:\n\t"                                                                                                 \
+    "add %[b], %[panel], #32\n\t" TILE(                                                                      \
+        ROWS) "ld1 {v0.4s, v1.4s}, [%[panel]]\n\t"                                                           \
+              "ld1 {v2.4s, v3.4s, v4.4s}, [%[output]]\n\t" BACK_##ROWS EACH_##ROWS(                          \
+                  ADD_BIAS) "cbz %[terms], 7f\n\t"                                                           \
+                            "ld1 {v8.4s, v9.4s, v10.4s, v11.4s}, [%[terms]]\n\t" TERM(16, 8) TERM(20, 9)     \
+                                TERM(24, 10) TERM(28, 11) "7:\n\t" EACH_##ROWS(TO_FLOAT) EACH_##ROWS(SCALE)  \
+                                    EACH_##ROWS(LOW) EACH_##ROWS(HIGH)                                       \
+                                        EACH_##ROWS(ROUND) "uzp1 v16.8h, v16.8h, v20.8h\n\t"                 \
+                                                           "uzp1 v24.8h, v24.8h, v28.8h\n\t"                 \
+                                                           "mov %[panel], %[b]\n\t"                          \
+                                                           "uzp1 v16.16b, v16.16b, v24.16b\n\t"              \
+                                                           "add v16.16b, v16.16b, v4.16b\n\t"                \
+                                                           "subs %[count], %[count], #1\n\t" STORE_##ROWS    \
+        "b.ne 0b\n\t"
+
+/* One to four rows times some whole panels. */
+struct rows {
+    const uint8_t *a[TILE_ROWS];
+    uint8_t *y[TILE_ROWS]; /* 4-byte aligned */
+    const int32_t *terms;  /* [TILE_ROWS][4], each row's term in all four; NULL: none */
+    const uint8_t *output; /* low, high, zero_y: 16 bytes each */
+    size_t depth;
+};
+
+static inline __attribute__((always_inline)) void run_panels(const struct rows *rows, size_t height,
+                                                             const uint8_t *panel, size_t count)
 {
-    register int32x4_t s0 __asm__("v16");
-    register int32x4_t s1 __asm__("v20");
-    register int32x4_t s2 __asm__("v24");
-    register int32x4_t s3 __asm__("v28");
-    const uint8_t *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];
-#define SUM(ROWS)                                                                                            \
-    __asm__(                                                                                                 \
-        TILE(ROWS)                                                                                           \
-        : "=w"(s0), "=w"(s1), "=w"(s2),                                                                      \
-          "=w"(s3), [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [b] "+r"(b), [n] "+r"(depth) \
-        :                                                                                                    \
+    const uint8_t *a0 = rows->a[0], *a1 = rows->a[1], *a2 = rows->a[2], *a3 = rows->a[3];
+    uint8_t *y0 = rows->y[0], *y1 = rows->y[1], *y2 = rows->y[2], *y3 = rows->y[3];
+    const uint8_t *b;
+    size_t n;
+#define RUN(ROWS)                                                                                            \
+    __asm__ volatile(                                                                                        \
+        PANELS(ROWS)                                                                                         \
+        : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [y0] "+r"(y0), [y1] "+r"(y1),          \
+          [y2] "+r"(y2), [y3] "+r"(y3), [panel] "+r"(panel), [count] "+r"(count), [b] "=&r"(b), [n] "=&r"(n) \
+        : [depth] "r"(rows->depth), [output] "r"(rows->output), [terms] "r"(rows->terms)                     \
         : "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",   \
-          "v13", "v14", "v15", "v17", "v18", "v19", "v21", "v22", "v23", "v25", "v26", "v27", "v29", "v30",  \
-          "v31")
-    if (rows == 4)
-        SUM(4);
-    else if (rows == 3)
-        SUM(3);
-    else if (rows == 2)
-        SUM(2);
+          "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26",  \
+          "v27", "v28", "v29", "v30", "v31")
+    if (height == 4)
+        RUN(4);
+    else if (height == 3)
+        RUN(3);
+    else if (height == 2)
+        RUN(2);
     else
-        SUM(1);
-#undef SUM
-    sums[0] = s0;
-    sums[1] = s1;
-    sums[2] = s2;
-    sums[3] = s3;
+        RUN(1);
+#undef RUN
 }
 
-/* The same for any weights, with the sums of eight products added one by one. */
-static void sum_tile_of_any(size_t rows, const uint8_t *const a[4], const uint8_t *b, size_t depth,
-                            int32x4_t sums[4])
+/* One panel for any weights and with any number of columns: the products are added one by one. */
+static void run_any(const struct sz_panel_job *job, size_t row, const uint8_t *panel, size_t column)
 {
-    for (size_t r = 0; r < rows; r++) {
-        int32x4_t s[COLUMNS] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
-        for (size_t k = 0; k < depth; k += 8) {
-            /* Both halves of 16 have 16 values between columns, the rest 8. */
-            size_t whole = depth / 16 * 16;
-            size_t step = k < whole ? 16 : 8;
-            const uint8_t *at = b + k / 16 * 16 * COLUMNS + (k < whole ? k % 16 : 0);
-            int8x8_t x = vreinterpret_s8_u8(vld1_u8(a[r] + k));
-            for (size_t c = 0; c < COLUMNS; c++)
-                s[c] = vpadalq_s16(s[c], vmull_s8(x, vreinterpret_s8_u8(vld1_u8(at + c * step))));
-        }
-        sums[r] = vpaddq_s32(vpaddq_s32(s[0], s[1]), vpaddq_s32(s[2], s[3]));
+    const uint8_t *a = (const uint8_t *)job->a + row * job->a_stride;
+    int32x4_t s[COLUMNS] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
+    struct sz_neon_output out = sz_neon_output_of(job->zero_y, job->bounds);
+    size_t whole = job->depth / 16 * 16;
+    for (size_t k = 0; k < job->depth; k += 8) {
+        /* Both halves of 16 have 16 values between columns, the rest 8. */
+        const uint8_t *b = panel + 32 + k / 16 * 16 * COLUMNS + (k < whole ? k % 16 : 0);
+        int8x8_t x = vreinterpret_s8_u8(vld1_u8(a + k));
+        for (size_t c = 0; c < COLUMNS; c++)
+            s[c] = vpadalq_s16(s[c], vmull_s8(x, vreinterpret_s8_u8(vld1_u8(b + c * (k < whole ? 16 : 8)))));
     }
-}
-
-static void store_bytes(uint8_t *y, size_t y_stride, size_t rows, size_t columns, int8x16_t values)
-{
+    int32x4_t sums = vpaddq_s32(vpaddq_s32(s[0], s[1]), vpaddq_s32(s[2], s[3]));
+    float32x4_t scale = vabsq_f32(vreinterpretq_f32_u8(vld1q_u8(panel + 16)));
+    int32_t term = job->row_terms != NULL ? job->row_terms[row] : 0;
     uint8_t bytes[16];
-    vst1q_u8(bytes, vreinterpretq_u8_s8(values));
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < columns; c++)
-            y[r * y_stride + c] = bytes[r * COLUMNS + c];
-}
-
-/* One to four rows, all columns. */
-static inline __attribute__((always_inline)) void run_rows(const struct sz_panel_job *job, size_t first,
-                                                           size_t rows, bool any,
-                                                           const struct sz_neon_output *out)
-{
-    const uint8_t *a[4];
-    uint8_t *y = (uint8_t *)job->y + first * job->y_stride;
-    const uint8_t *b = job->b;
-    bool aligned = (((uintptr_t)y | job->y_stride) & 3) == 0;
-    for (size_t r = 0; r < 4; r++)
-        a[r] = (const uint8_t *)job->a + (first + (r < rows ? r : 0)) * job->a_stride;
-    for (size_t c = 0; c < job->columns; c += COLUMNS, b += job->panel_bytes, y += COLUMNS) {
-        int32x4_t sums[4];
-        int32x4_t bias = vreinterpretq_s32_u8(vld1q_u8(b));
-        float32x4_t scale = vreinterpretq_f32_u8(vld1q_u8(b + 16));
-        if (any)
-            scale = vabsq_f32(scale);
-        if (any)
-            sum_tile_of_any(rows, a, b + 32, job->depth, sums);
-        else
-            sum_tile(rows, a, b + 32, job->depth, sums);
-        for (size_t r = 0; r < rows; r++) {
-            sums[r] = vaddq_s32(sums[r], bias);
-            if (job->row_terms != NULL)
-                sums[r] = vaddq_s32(sums[r], vdupq_n_s32(job->row_terms[first + r]));
-            sums[r] = sz_neon_scaled(sums[r], scale, out);
-        }
-        for (size_t r = rows; r < 4; r++)
-            sums[r] = sums[0];
-        int8x16_t values = sz_neon_narrow(sums[0], sums[1], sums[2], sums[3], out);
-        if (!aligned || job->columns - c < COLUMNS) {
-            store_bytes(y, job->y_stride, rows, job->columns - c < COLUMNS ? job->columns - c : COLUMNS,
-                        values);
-            continue;
-        }
-        int32x4_t words = vreinterpretq_s32_s8(values);
-        vst1q_lane_s32((void *)y, words, 0);
-        if (rows > 1)
-            vst1q_lane_s32((void *)(y + job->y_stride), words, 1);
-        if (rows > 2)
-            vst1q_lane_s32((void *)(y + 2 * job->y_stride), words, 2);
-        if (rows > 3)
-            vst1q_lane_s32((void *)(y + 3 * job->y_stride), words, 3);
-    }
+    sums = vaddq_s32(vaddq_s32(sums, vreinterpretq_s32_u8(vld1q_u8(panel))), vdupq_n_s32(term));
+    sums = sz_neon_scaled(sums, scale, &out);
+    vst1q_u8(bytes, vreinterpretq_u8_s8(sz_neon_narrow(sums, sums, sums, sums, &out)));
+    for (size_t c = 0; c < COLUMNS && c < job->columns - column; c++)
+        ((uint8_t *)job->y)[row * job->y_stride + column + c] = bytes[c];
 }
 
 /* Has the packer marked one of the panels? */
@@ -226,23 +223,46 @@ static bool has_mark(const struct sz_panel_job *job)
     return (marks & 0x80) != 0;
 }
 
+static inline __attribute__((always_inline)) void run_rows(const struct sz_panel_job *job, size_t row,
+                                                           size_t height, struct rows *rows)
+{
+    int32_t terms[TILE_ROWS * 4];
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+        size_t at = row + (r < height ? r : 0);
+        rows->a[r] = (const uint8_t *)job->a + at * job->a_stride;
+        rows->y[r] = (uint8_t *)job->y + at * job->y_stride;
+        if (job->row_terms != NULL)
+            vst1q_s32(terms + 4 * r, vdupq_n_s32(job->row_terms[at]));
+    }
+    rows->terms = job->row_terms != NULL ? terms : NULL;
+    run_panels(rows, height, job->b, job->columns / COLUMNS);
+}
+
 void sz_neon_panels_i8(const struct sz_panel_job *job)
 {
     struct sz_neon_output out = sz_neon_output_of(job->zero_y, job->bounds);
-    size_t row = 0;
-    if (has_mark(job)) {
-        for (; row < job->rows; row += 4)
-            run_rows(job, row, job->rows - row < 4 ? job->rows - row : 4, true, &out);
-        return;
+    uint8_t output[3 * 16];
+    struct rows rows = {.output = output, .depth = job->depth};
+    size_t row = 0, any = 0;
+    /* The fast way stores four bytes at once. */
+    if ((((uintptr_t)job->y | job->y_stride) & 3) == 0 && !has_mark(job))
+        any = job->columns / COLUMNS * COLUMNS;
+    vst1q_u8(output, vreinterpretq_u8_f32(out.low));
+    vst1q_u8(output + 16, vreinterpretq_u8_f32(out.high));
+    vst1q_u8(output + 32, vreinterpretq_u8_s8(out.zero));
+    if (any != 0) {
+        for (; row + TILE_ROWS <= job->rows; row += TILE_ROWS)
+            run_rows(job, row, 4, &rows);
+        if (job->rows - row == 3)
+            run_rows(job, row, 3, &rows);
+        else if (job->rows - row == 2)
+            run_rows(job, row, 2, &rows);
+        else if (job->rows - row == 1)
+            run_rows(job, row, 1, &rows);
     }
-    for (; row + 4 <= job->rows; row += 4)
-        run_rows(job, row, 4, false, &out);
-    if (job->rows - row == 3)
-        run_rows(job, row, 3, false, &out);
-    else if (job->rows - row == 2)
-        run_rows(job, row, 2, false, &out);
-    else if (job->rows - row == 1)
-        run_rows(job, row, 1, false, &out);
+    for (size_t c = any; c < job->columns; c += COLUMNS)
+        for (size_t r = 0; r < job->rows; r++)
+            run_any(job, r, job->b + c / COLUMNS * job->panel_bytes, c);
 }
 
 #else
