@@ -83,8 +83,8 @@ static inline void copy_chunk(uint8_t *to, const uint8_t *from)
 
 /* Copies a short run in whole chunks where reading and writing behind its end stays inside the buffers (what
  * is written too much is written over afterwards). */
-static void copy_run(uint8_t *to, const uint8_t *from, size_t n, const uint8_t *to_end,
-                     const uint8_t *from_end)
+static inline void copy_run(uint8_t *to, const uint8_t *from, size_t n, const uint8_t *to_end,
+                            const uint8_t *from_end)
 {
     size_t whole = (n + CHUNK - 1) / CHUNK * CHUNK;
     if (n > 8 * CHUNK || (size_t)(to_end - to) < whole || (size_t)(from_end - from) < whole) {
@@ -95,44 +95,62 @@ static void copy_run(uint8_t *to, const uint8_t *from, size_t n, const uint8_t *
         copy_chunk(to + i, from + i);
 }
 
-/* One row of the window's taps, `n` of them from column x on: taps outside are padding. */
+/* One row of the window's taps from column x on: taps outside are padding. */
 static uint8_t *gather_taps(const struct product *p, const uint8_t *line, int32_t x, uint8_t *to,
                             const uint8_t *to_end)
 {
     int32_t dilation = p->ints[SZ_DILATION_W];
-    struct sz_span span = {x, 0, p->window_w};
-    if (x < 0 || x + (p->window_w - 1) * dilation >= p->in_w)
-        span = sz_span_at(0, 1, -x, dilation, p->window_w, p->in_w);
+    struct sz_span span = sz_span_at(0, 1, -x, dilation, p->window_w, p->in_w);
     memset(to, p->filler, (size_t)span.first * p->pixel);
     to += (size_t)span.first * p->pixel;
-    if (dilation == 1 && span.end > span.first) {
-        size_t n = (size_t)(span.end - span.first) * p->pixel;
-        copy_run(to, line + (size_t)(x + span.first) * p->pixel, n, to_end, p->x_end);
-        to += n;
-    } else {
-        for (int32_t j = span.first; j < span.end; j++, to += p->pixel)
-            copy_run(to, line + (size_t)(x + j * dilation) * p->pixel, p->pixel, to_end, p->x_end);
-    }
+    for (int32_t j = span.first; j < span.end; j++, to += p->pixel)
+        copy_run(to, line + (size_t)(x + j * dilation) * p->pixel, p->pixel, to_end, p->x_end);
     memset(to, p->filler, (size_t)(p->window_w - span.end) * p->pixel);
     return to + (size_t)(p->window_w - span.end) * p->pixel;
 }
 
-/* The inputs of row `row`, filled up with zeros. */
-static void gather_row(const struct product *p, size_t row, uint8_t *to, const uint8_t *to_end)
+/* The inputs of the output pixel whose window begins at (y, x), filled up with zeros. */
+static void gather_row(const struct product *p, const uint8_t *picture, int32_t y, int32_t x, uint8_t *to,
+                       const uint8_t *to_end)
+{
+    size_t line = (size_t)p->in_w * p->pixel;
+    size_t taps = (size_t)p->window_w * p->pixel;
+    bool whole = x >= 0 && x + p->window_w <= p->in_w && p->ints[SZ_DILATION_W] == 1;
+    uint8_t *end = to + p->depth * p->size;
+    for (int32_t i = 0; i < p->window_h; i++, y += p->ints[SZ_DILATION_H]) {
+        if (y < 0 || y >= p->in_h)
+            memset(to, p->filler, taps);
+        else if (whole)
+            copy_run(to, picture + (size_t)y * line + (size_t)x * p->pixel, taps, to_end, p->x_end);
+        else
+            (void)gather_taps(p, picture + (size_t)y * line, x, to, to_end);
+        to += taps;
+    }
+    for (size_t i = 0; i < (p->padded - p->depth) * p->size; i++)
+        end[i] = 0;
+}
+
+/* Rows `row` .. row + count - 1, `stride` bytes each. */
+static void gather_rows(const struct product *p, size_t row, size_t count, size_t stride, uint8_t *to,
+                        const uint8_t *to_end)
 {
     const uint8_t *picture = p->x + row / p->per_picture * p->picture_bytes;
-    int32_t at = (int32_t)(row % p->per_picture);
-    int32_t y = at / p->out_w * p->ints[SZ_STRIDE_H] - p->ints[SZ_PAD_TOP];
-    int32_t x = at % p->out_w * p->ints[SZ_STRIDE_W] - p->ints[SZ_PAD_LEFT];
-    for (int32_t i = 0; i < p->window_h; i++, y += p->ints[SZ_DILATION_H]) {
-        if (y >= 0 && y < p->in_h) {
-            to = gather_taps(p, picture + (size_t)y * (size_t)p->in_w * p->pixel, x, to, to_end);
-        } else {
-            memset(to, p->filler, (size_t)p->window_w * p->pixel);
-            to += (size_t)p->window_w * p->pixel;
+    size_t left = p->per_picture - row % p->per_picture; /* of this picture */
+    int32_t column = (int32_t)(row % p->per_picture % (size_t)p->out_w);
+    int32_t y =
+        (int32_t)(row % p->per_picture / (size_t)p->out_w) * p->ints[SZ_STRIDE_H] - p->ints[SZ_PAD_TOP];
+    for (; count > 0; count--, to += stride) {
+        gather_row(p, picture, y, column * p->ints[SZ_STRIDE_W] - p->ints[SZ_PAD_LEFT], to, to_end);
+        if (++column == p->out_w) {
+            column = 0;
+            y += p->ints[SZ_STRIDE_H];
+        }
+        if (--left == 0) {
+            picture += p->picture_bytes;
+            left = p->per_picture;
+            y = -p->ints[SZ_PAD_TOP];
         }
     }
-    memset(to, 0, (p->padded - p->depth) * p->size);
 }
 
 static struct product product_of(const struct sz_packing *packing, const struct sz_call *call)
@@ -241,12 +259,10 @@ void sz_run_panels(const struct sz_target_kernels *target, const struct sz_call 
         size_t rows = p.rows - row < block ? p.rows - row : block;
         job.a = direct ? p.x + row * job.a_stride : scratch;
         job.y = (uint8_t *)call->y + row * job.y_stride + (size_t)call->op->ints[SZ_FIRST_CHANNEL] * p.size;
-        for (size_t r = 0; !direct && r < rows; r++) {
-            if (call->op->code == SZ_OP_CONV_2D)
-                gather_row(&p, row + r, scratch + r * job.a_stride, scratch + call->scratch_length);
-            else
-                copy_row(&p, row + r, scratch + r * job.a_stride);
-        }
+        if (!direct && call->op->code == SZ_OP_CONV_2D)
+            gather_rows(&p, row, rows, job.a_stride, scratch, scratch + call->scratch_length);
+        for (size_t r = 0; !direct && call->op->code != SZ_OP_CONV_2D && r < rows; r++)
+            copy_row(&p, row + r, scratch + r * job.a_stride);
         if (job.row_terms != NULL)
             sum_rows(&p, job.a, job.a_stride, rows, w->zero_point, terms);
         run_block(packing, kernel, job, rows, w->dims[0], p.size);
