@@ -4,6 +4,8 @@
 #include "kernels.h"
 #include "lanes.h"
 
+typedef int32_t i32x4 __attribute__((vector_size(16))); /* what comparing sz_f32x4 gives */
+
 static float hard_swish(float x)
 {
     struct sz_range six = {0.0f, 6.0f};
@@ -26,11 +28,42 @@ static float activate(const struct sz_op_record *op, float x)
     }
 }
 
+/* x < 0 ? x * slope : x. Written as a choice, compilers leave a branch in it: a multiplication could trap. */
+static sz_f32x4 leaky_relu4(sz_f32x4 x, sz_f32x4 slope)
+{
+    i32x4 is_negative = x < sz_splat4(0.0f);
+    i32x4 negative = (i32x4)(x * slope) & is_negative;
+    return (sz_f32x4)(negative | ((i32x4)x & ~is_negative));
+}
+
+static void leaky_relu_all(const float *x, float *y, size_t n, float slope)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        sz_store4(y + i, leaky_relu4(sz_load4(x + i), sz_splat4(slope)));
+    for (; i < n; i++)
+        y[i] = x[i] < 0.0f ? x[i] * slope : x[i];
+}
+
+static void relu_all(const float *x, float *y, size_t n, struct sz_range range)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = sz_clamp(x[i], range);
+}
+
 void sz_ref_activation_f32(const struct sz_call *call)
 {
     const float *x = call->in[0].data;
     float *y = call->y;
     size_t n = sz_elements(call->out);
+    if (call->op->code == SZ_OP_LEAKY_RELU) {
+        leaky_relu_all(x, y, n, call->op->floats[0]);
+        return;
+    }
+    if (call->op->code == SZ_OP_RELU) {
+        relu_all(x, y, n, sz_range_of(call->op->activation));
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         y[i] = activate(call->op, x[i]);
 }
