@@ -1,9 +1,14 @@
 import { roundOrder } from './statistics.js';
-import type { Worker } from './worker.js';
 
-export interface Contender {
+/** Whatever infers on command. */
+export interface Inferring {
+  /** @returns milliseconds of each inference */
+  run(count: number): Promise<number[]>;
+}
+
+export interface Contender<T extends Inferring = Inferring> {
   readonly engine: string;
-  readonly worker: Worker;
+  readonly worker: T;
 }
 
 export interface Plan {

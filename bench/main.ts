@@ -11,9 +11,11 @@ import { runTool } from './peers/run-tool.js';
 import { table, type Figure } from './report.js';
 import { engineSuite } from './suites/engine.js';
 import { naiveSuite } from './suites/naive.js';
+import { teeSuite } from './suites/tee.js';
 
 const SUITES = {
   engine: engineSuite,
+  tee: teeSuite,
   naive: naiveSuite,
 } as const satisfies Record<string, Suite>;
 type SuiteName = keyof typeof SUITES;

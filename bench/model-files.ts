@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pack, type PackOptions, type SealedModel } from '../clients/publisher/index.js';
 import type { Target } from '../clients/publisher/szg1.js';
 import type { PackedGraph } from '../clients/publisher/write-graph.js';
 import { ARCHITECTURES, type Architecture } from './nets/architectures.js';
@@ -114,6 +115,20 @@ export const naiveModels = (
     unfusedUnplanned: command('unfused-unplanned', { ...unfused, bytes: unplanned(unfused.bytes) }),
   };
 };
+
+/** The package of a net, labelled by its five best classes. */
+export const sealedModel = (
+  model: BenchNet,
+  precision: Precision,
+  target: Target,
+  options: Partial<PackOptions> = {},
+): Promise<SealedModel> =>
+  pack(precision === 'float32' ? floatNetwork(model.net) : int8Network(model.quantised), {
+    name: `${model.name} ${precision}`,
+    results: { kind: 'topK', k: 5 },
+    target,
+    ...options,
+  });
 
 /** Parameters of bench/native/xnnpack_worker.c. */
 export const xnnpackFiles = (model: BenchNet, precision: Precision): string[] => {

@@ -32,7 +32,7 @@ const measure = async (context: Context, net: BenchNet, precision: Precision): P
     [ORT, onnxRuntimeCommand(onnxFiles(net, precision))],
     [XNNPACK, xnnpackCommand(xnnpackFiles(net, precision))],
   ];
-  const contenders: Contender[] = [];
+  const contenders: Contender<Worker>[] = [];
   try {
     for (const [engine, command] of commands)
       contenders.push({ engine, worker: await Worker.start(command, context.core) });
@@ -61,7 +61,7 @@ const checkAgreement = async (
   context: Context,
   name: string,
   precision: Precision,
-  contenders: readonly Contender[],
+  contenders: readonly Contender<Worker>[],
 ): Promise<void> => {
   const outputs = new Map<string, number[]>();
   for (const { engine, worker } of contenders) {

@@ -71,7 +71,7 @@ const measure = async (
     [MEMORY_LARGE, [worker, ...fusedUnplanned.slice(1), String(LARGE_PIECE)]],
     [BOTH, [worker, ...unfusedUnplanned.slice(1), String(SMALL_PIECE)]],
   ];
-  const contenders: Contender[] = [];
+  const contenders: Contender<Worker>[] = [];
   try {
     for (const [engine, command] of commands)
       contenders.push({ engine, worker: await Worker.start(command, context.core, environment) });
