@@ -6,6 +6,7 @@ import { BrokerLink, type LinkOptions } from '../clients/link/index.js';
 import { Owner } from '../clients/owner/index.js';
 import type { BookDevice } from '../clients/owner/index.js';
 import {
+  EngineTool,
   importTflite,
   pack,
   signPackage,
@@ -32,6 +33,7 @@ export const packFaceModel = async (
     name: 'faces',
     preset: 'face-detection-short-range',
     labels: [FACE],
+    target: EngineTool.find().target(), // the device is this machine
     ...options,
   });
 };

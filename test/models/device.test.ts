@@ -55,7 +55,10 @@ describeWithOracle('every model runs in the TA', () => {
   test.each(files)(
     '%s',
     async (file) => {
-      const model = await pack(importTflite(sharedFile(`models/${file}`), file), { name: file });
+      const model = await pack(importTflite(sharedFile(`models/${file}`), file), {
+        name: file,
+        target: EngineTool.find().target(),
+      });
       const frame = await frameFor(model);
       const results = await labelFor(model, frame);
       const { results: expected, outputs } = await EngineTool.find().infer(
