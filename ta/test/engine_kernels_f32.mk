@@ -1,5 +1,6 @@
-# The float32 kernels of x86 by themselves, both widths.
-$(OUT)/engine_kernels_f32_test: engine_kernels_f32_test.c $(ENGINE_ASAN)
+# Kernels of x86 by themselves: float32 ones in both widths, operators without packed weights.
+X86_TESTS := engine_kernels_f32_test engine_plain_x86_test
+$(addprefix $(OUT)/,$(X86_TESTS)): $(OUT)/%: %.c $(ENGINE_ASAN)
 	$(CC) $(CFLAGS_ASAN) -D_DEFAULT_SOURCE $^ -lm -o $@
 
-TESTS += $(OUT)/engine_kernels_f32_test
+TESTS += $(addprefix $(OUT)/,$(X86_TESTS))

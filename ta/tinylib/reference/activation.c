@@ -68,14 +68,10 @@ void sz_ref_activation_f32(const struct sz_call *call)
         y[i] = activate(call->op, x[i]);
 }
 
-void sz_ref_activation_i8(const struct sz_call *call)
+void sz_ref_activation_table_i8(const struct sz_call *call, int8_t table[256])
 {
     const struct sz_tensor_record *in = call->in[0].record;
     const struct sz_tensor_record *out = call->out;
-    const int8_t *x = call->in[0].data;
-    int8_t *y = call->y;
-    size_t n = sz_elements(out);
-    int8_t table[256];
     struct sz_bounds bounds = {-128, 127};
     bool same_scale = in->scale == out->scale;
     for (int32_t q = -128; q <= 127; q++) {
@@ -87,6 +83,15 @@ void sz_ref_activation_i8(const struct sz_call *call)
         float real = (float)(q - in->zero_point) * in->scale;
         table[q + 128] = sz_quantise_scaled(activate(call->op, real) / out->scale, out->zero_point, bounds);
     }
+}
+
+void sz_ref_activation_i8(const struct sz_call *call)
+{
+    const int8_t *x = call->in[0].data;
+    int8_t *y = call->y;
+    size_t n = sz_elements(call->out);
+    int8_t table[256];
+    sz_ref_activation_table_i8(call, table);
     for (size_t i = 0; i < n; i++)
         y[i] = table[x[i] + 128];
 }

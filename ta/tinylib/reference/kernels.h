@@ -24,6 +24,8 @@ void sz_ref_softmax_f32(const struct sz_call *call);
 void sz_ref_softmax_i8(const struct sz_call *call);
 void sz_ref_activation_f32(const struct sz_call *call);
 void sz_ref_activation_i8(const struct sz_call *call);
+/* The results of an int8 function of one value: table[q + 128]. */
+void sz_ref_activation_table_i8(const struct sz_call *call, int8_t table[256]);
 void sz_ref_prelu_f32(const struct sz_call *call);
 void sz_ref_prelu_i8(const struct sz_call *call);
 void sz_ref_quantize(const struct sz_call *call);

@@ -10,7 +10,7 @@
 
 #define PANEL SZ_X86_COLUMNS_F32
 #define MOST_VECTORS 2
-#define AHEAD 1024 /* bytes of weights: with few rows memory is what they wait for */
+#define AHEAD 2048 /* bytes of weights: those of a network do not fit the L2 cache */
 
 /* The first row, panel and value of y of what stays in registers, and how many columns there are from there
  * on.
@@ -61,8 +61,7 @@ LANES_INLINE void sum_tile(const struct sz_panel_job *job, const struct tile *t,
         lanes w[MOST_VECTORS];
         foreach (v, vectors) {
             w[v] = load(weights[v] + k * PANEL);
-            if (rows < 4)
-                _mm_prefetch((const void *)((uintptr_t)(weights[v] + k * PANEL) + AHEAD), _MM_HINT_T0);
+            _mm_prefetch((const void *)((uintptr_t)(weights[v] + k * PANEL) + AHEAD), _MM_HINT_T0);
         }
         foreach (r, rows) {
             lanes x = splat(inputs[r / 3][k + r % 3 * stride]);
