@@ -48,10 +48,9 @@ $(AARCH64_PROGRAMS): %: %.o $(AARCH64_ENGINE)
 	$(AARCH64_CROSS)gcc $(filter %.o,$^) -lm -o $@
 
 # The kernels for processors with dot product instructions, by themselves.
-AARCH64_NEON := $(wildcard $(ROOT)/ta/tinylib/neon/*.[ch])
-$(AARCH64_OUT)/engine_neon_dot_test: engine_neon_test.c $(AARCH64_NEON) $(wildcard $(ROOT)/ta/tinylib/*.h) | aarch64-tools
+$(AARCH64_OUT)/engine_neon_dot_test: engine_neon_test.c $(AARCH64_ENGINE_SOURCES) $(ENGINE_HEADERS) | aarch64-tools
 	@mkdir -p $(@D)
-	$(AARCH64_CROSS)gcc $(AARCH64_TEST_FLAGS) -O3 -march=armv8.2-a+dotprod $(filter %.c,$^) -lm -o $@
+	$(AARCH64_CROSS)gcc $(filter-out -MMD -MP,$(AARCH64_TEST_FLAGS)) -O3 -march=armv8.2-a+dotprod $(filter %.c,$^) -lm -o $@
 
 aarch64-tools:
 	@command -v $(AARCH64_CROSS)gcc >/dev/null && command -v $(firstword $(AARCH64_QEMU)) >/dev/null || { \

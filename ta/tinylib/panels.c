@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#if defined(__ARM_NEON)
-#include <arm_neon.h>
+#if defined(__aarch64__)
+#include "neon/load.h"
 #endif
 
 #define BLOCK 256 /* most rows laid side by side before the panels run over them */
@@ -68,11 +68,11 @@ uint64_t sz_panels_scratch(const struct sz_packing *packing, const struct sz_op_
     return (uint64_t)packing->rows * padded_depth(packing, w) * value_size(x);
 }
 
-#if defined(__ARM_NEON)
+#if defined(__aarch64__)
 /* TAs are compiled with -mstrict-align, which makes calls of short memcpys. */
 static inline void copy_chunk(uint8_t *to, const uint8_t *from)
 {
-    vst1q_u8(to, vld1q_u8(from));
+    sz_neon_store_16(to, sz_neon_load_16(from));
 }
 #else
 static inline void copy_chunk(uint8_t *to, const uint8_t *from)

@@ -6,7 +6,7 @@
 #include "kernels.h"
 
 #if defined(__aarch64__)
-#include <arm_neon.h>
+#include "load.h"
 
 #define CHANNELS 4
 
@@ -44,19 +44,17 @@ struct block {
     "fmin v" #S ".4s, v" #S ".4s, v27.4s\n\t"                                                                \
     "st1 {v" #S ".4s}, [%[y]], %[step]\n\t"
 
+/* clang-format off */
 /* Two pixels; A, B are the columns from before, C and D are loaded. */
-#define TWO(A0, A1, A2, B0, B1, B2, C0, C1, C2, D0, D1, D2)                                                  \
-    COLUMN(C0, C1, C2)                                                                                       \
-    COLUMN(D0, D1, D2)                                                                                       \
-    START(21, 22, A0, 0, A1, 3)                                                                              \
-    START(23, 24, B0, 0, B1, 3) FMLA(21, A2, 6) FMLA(23, B2, 6) FMLA(22, B0, 1) FMLA(24, C0, 1)              \
-        FMLA(21, B1, 4) FMLA(23, C1, 4) FMLA(22, B2, 7) FMLA(24, C2, 7) FMLA(21, C0, 2) FMLA(23, D0, 2)      \
-            FMLA(22, C1, 5) FMLA(24, D1, 5) FMLA(21, C2, 8) FMLA(23, D2, 8) FINISH(21, 22) FINISH(23, 24)
-#define TAPS(A0, A1, A2, B0, B1, B2, C0, C1, C2)                                                             \
-    START(21, 22, A0, 0, A1, 3)                                                                              \
-    FMLA(21, A2, 6)                                                                                          \
-    FMLA(22, B0, 1)                                                                                          \
-    FMLA(21, B1, 4) FMLA(22, B2, 7) FMLA(21, C0, 2) FMLA(22, C1, 5) FMLA(21, C2, 8) FINISH(21, 22)
+#define TWO(A0, A1, A2, B0, B1, B2, C0, C1, C2, D0, D1, D2) \
+    COLUMN(C0, C1, C2) COLUMN(D0, D1, D2) START(21, 22, A0, 0, A1, 3) START(23, 24, B0, 0, B1, 3) \
+    FMLA(21, A2, 6) FMLA(23, B2, 6) FMLA(22, B0, 1) FMLA(24, C0, 1) FMLA(21, B1, 4) FMLA(23, C1, 4) \
+    FMLA(22, B2, 7) FMLA(24, C2, 7) FMLA(21, C0, 2) FMLA(23, D0, 2) FMLA(22, C1, 5) FMLA(24, D1, 5) \
+    FMLA(21, C2, 8) FMLA(23, D2, 8) FINISH(21, 22) FINISH(23, 24)
+#define TAPS(A0, A1, A2, B0, B1, B2, C0, C1, C2) \
+    START(21, 22, A0, 0, A1, 3) FMLA(21, A2, 6) FMLA(22, B0, 1) FMLA(21, B1, 4) FMLA(22, B2, 7) \
+    FMLA(21, C0, 2) FMLA(22, C1, 5) FMLA(21, C2, 8) FINISH(21, 22)
+/* clang-format on */
 
 #define CLOBBERS                                                                                             \
     "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",  \
@@ -110,10 +108,10 @@ static float32x4_t load_some(const float *from, size_t n)
 {
     float values[CHANNELS] = {0};
     if (n >= CHANNELS)
-        return vld1q_f32(from);
+        return vreinterpretq_f32_u8(sz_neon_load_16(from));
     for (size_t i = 0; i < n; i++)
         values[i] = from[i];
-    return vld1q_f32(values);
+    return vreinterpretq_f32_u8(sz_neon_load_16(values));
 }
 
 /* Up to 4 channels from c on, any window. */
@@ -122,19 +120,19 @@ static void any_window(const struct sz_depthwise_job *job, size_t c, const float
     size_t n = job->channels - c < CHANNELS ? job->channels - c : CHANNELS;
     float *y = (float *)job->y + c;
     for (size_t pixel = 0; pixel < job->pixels; pixel++, y += job->channels) {
-        float32x4_t sum = vld1q_f32(block);
+        float32x4_t sum = vreinterpretq_f32_u8(sz_neon_load_16(block));
         const float *w = block + CHANNELS;
         for (size_t i = 0; i < job->window_h; i++) {
             const float *x = (const float *)job->rows[i] + pixel * job->stride * job->channels + c;
             for (size_t j = 0; j < job->window_w; j++, x += job->dilation * job->channels, w += CHANNELS)
-                sum = vfmaq_f32(sum, load_some(x, n), vld1q_f32(w));
+                sum = vfmaq_f32(sum, load_some(x, n), vreinterpretq_f32_u8(sz_neon_load_16(w)));
         }
         sum = vminq_f32(vmaxq_f32(sum, vdupq_n_f32(job->low)), vdupq_n_f32(job->high));
         if (n == CHANNELS) {
-            vst1q_f32(y, sum);
+            sz_neon_store_16(y, vreinterpretq_u8_f32(sum));
         } else {
             float values[CHANNELS];
-            vst1q_f32(values, sum);
+            sz_neon_store_16(values, vreinterpretq_u8_f32(sum));
             for (size_t i = 0; i < n; i++)
                 y[i] = values[i];
         }

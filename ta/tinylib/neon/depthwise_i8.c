@@ -8,6 +8,7 @@
 #include "kernels.h"
 
 #if defined(__aarch64__)
+#include "load.h"
 #include "requantise.h"
 
 #include <string.h>
@@ -68,12 +69,13 @@ struct block {
     SCALE(21, 25)                                                                                            \
     SCALE(22, 26)                                                                                            \
     SCALE(23, 25)                                                                                            \
-    SCALE(24, 26) "uzp1 v21.8h, v21.8h, v22.8h\n\t"                                                          \
-                  "uzp1 v23.8h, v23.8h, v24.8h\n\t"                                                          \
-                  "uzp1 v21.16b, v21.16b, v23.16b\n\t"                                                       \
-                  "add v21.16b, v21.16b, v29.16b\n\t"                                                        \
-                  "st1 {v21.8b}, [%[y]], %[step]\n\t"                                                        \
-                  "st1 {v21.d}[1], [%[y]], %[step]\n\t"
+    SCALE(24, 26)                                                                                            \
+    "uzp1 v21.8h, v21.8h, v22.8h\n\t"                                                                        \
+    "uzp1 v23.8h, v23.8h, v24.8h\n\t"                                                                        \
+    "uzp1 v21.16b, v21.16b, v23.16b\n\t"                                                                     \
+    "add v21.16b, v21.16b, v29.16b\n\t"                                                                      \
+    "st1 {v21.8b}, [%[y]], %[step]\n\t"                                                                      \
+    "st1 {v21.d}[1], [%[y]], %[step]\n\t"
 
 #define FINISH_ONE                                                                                           \
     SCALE(21, 25)                                                                                            \
@@ -83,18 +85,17 @@ struct block {
     "add v21.8b, v21.8b, v29.8b\n\t"                                                                         \
     "st1 {v21.8b}, [%[y]], %[step]\n\t"
 
+/* clang-format off */
 /* Two pixels; A, B are the columns from before, C and D are loaded. */
-#define TWO(A0, A1, A2, B0, B1, B2, C0, C1, C2, D0, D1, D2)                                                  \
-    COLUMN(C0, C1, C2)                                                                                       \
-    COLUMN(D0, D1, D2)                                                                                       \
-    BIAS(21, 22)                                                                                             \
-    BIAS(23, 24) TAPS(0, A0, B0) TAPS(3, A1, B1) TAPS(6, A2, B2) TAPS(1, B0, C0) TAPS(4, B1, C1)             \
-        TAPS(7, B2, C2) TAPS(2, C0, D0) TAPS(5, C1, D1) TAPS(8, C2, D2) FINISH_TWO
-#define ONE(A0, A1, A2, B0, B1, B2, C0, C1, C2)                                                              \
-    COLUMN(C0, C1, C2)                                                                                       \
-    BIAS(21, 22)                                                                                             \
-    TAP(0, A0)                                                                                               \
-    TAP(3, A1) TAP(6, A2) TAP(1, B0) TAP(4, B1) TAP(7, B2) TAP(2, C0) TAP(5, C1) TAP(8, C2) FINISH_ONE
+#define TWO(A0, A1, A2, B0, B1, B2, C0, C1, C2, D0, D1, D2) \
+    COLUMN(C0, C1, C2) COLUMN(D0, D1, D2) BIAS(21, 22) BIAS(23, 24) \
+    TAPS(0, A0, B0) TAPS(3, A1, B1) TAPS(6, A2, B2) \
+    TAPS(1, B0, C0) TAPS(4, B1, C1) TAPS(7, B2, C2) \
+    TAPS(2, C0, D0) TAPS(5, C1, D1) TAPS(8, C2, D2) FINISH_TWO
+#define ONE(A0, A1, A2, B0, B1, B2, C0, C1, C2) \
+    COLUMN(C0, C1, C2) BIAS(21, 22) \
+    TAP(0, A0) TAP(3, A1) TAP(6, A2) TAP(1, B0) TAP(4, B1) TAP(7, B2) TAP(2, C0) TAP(5, C1) TAP(8, C2) FINISH_ONE
+/* clang-format on */
 
 #define CLOBBERS                                                                                             \
     "cc", "memory", "x9", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",   \
@@ -150,10 +151,10 @@ static int8x8_t load_some(const uint8_t *from, size_t n)
 {
     uint8_t bytes[CHANNELS] = {0};
     if (n >= CHANNELS)
-        return vreinterpret_s8_u8(vld1_u8(from));
+        return vreinterpret_s8_u8(sz_neon_load_8(from));
     for (size_t i = 0; i < n; i++)
         bytes[i] = from[i];
-    return vreinterpret_s8_u8(vld1_u8(bytes));
+    return vreinterpret_s8_u8(sz_neon_load_8(bytes));
 }
 
 /* Up to 8 channels from c on, any window. */
@@ -161,18 +162,18 @@ static void any_window(const struct sz_depthwise_job *job, size_t c, const uint8
                        const struct sz_neon_output *out)
 {
     size_t n = job->channels - c < CHANNELS ? job->channels - c : CHANNELS;
-    float32x4_t scale_low = vreinterpretq_f32_u8(vld1q_u8(block + 32));
-    float32x4_t scale_high = vreinterpretq_f32_u8(vld1q_u8(block + 48));
+    float32x4_t scale_low = vreinterpretq_f32_u8(sz_neon_load_16(block + 32));
+    float32x4_t scale_high = vreinterpretq_f32_u8(sz_neon_load_16(block + 48));
     int8x8_t zero_w = vdup_n_s8((int8_t)job->zero_w);
     uint8_t *y = (uint8_t *)job->y + c;
     for (size_t pixel = 0; pixel < job->pixels; pixel++, y += job->channels) {
-        int32x4_t low = vreinterpretq_s32_u8(vld1q_u8(block));
-        int32x4_t high = vreinterpretq_s32_u8(vld1q_u8(block + 16));
+        int32x4_t low = vreinterpretq_s32_u8(sz_neon_load_16(block));
+        int32x4_t high = vreinterpretq_s32_u8(sz_neon_load_16(block + 16));
         const uint8_t *w = block + 64;
         for (size_t i = 0; i < job->window_h; i++) {
             const uint8_t *x = (const uint8_t *)job->rows[i] + pixel * job->stride * job->channels + c;
             for (size_t j = 0; j < job->window_w; j++, x += job->dilation * job->channels, w += CHANNELS) {
-                int16x8_t wide_w = vsubl_s8(vreinterpret_s8_u8(vld1_u8(w)), zero_w);
+                int16x8_t wide_w = vsubl_s8(vreinterpret_s8_u8(sz_neon_load_8(w)), zero_w);
                 int16x8_t wide_x = vmovl_s8(load_some(x, n));
                 low = vmlal_s16(low, vget_low_s16(wide_x), vget_low_s16(wide_w));
                 high = vmlal_high_s16(high, wide_x, wide_w);
@@ -182,10 +183,10 @@ static void any_window(const struct sz_depthwise_job *job, size_t c, const uint8
         high = sz_neon_scaled(high, scale_high, out);
         uint8x8_t values = vreinterpret_u8_s8(vget_low_s8(sz_neon_narrow(low, high, low, high, out)));
         if (n == CHANNELS) {
-            vst1_u8(y, values);
+            sz_neon_store_8(y, values);
         } else {
             uint8_t bytes[CHANNELS];
-            vst1_u8(bytes, values);
+            sz_neon_store_8(bytes, values);
             for (size_t i = 0; i < n; i++)
                 y[i] = bytes[i];
         }

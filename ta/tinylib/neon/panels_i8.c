@@ -13,6 +13,7 @@
 #include "kernels.h"
 
 #if defined(__aarch64__) && !defined(__ARM_FEATURE_DOTPROD)
+#include "load.h"
 #include "requantise.h"
 
 #define COLUMNS 4
@@ -32,8 +33,9 @@
     SMULL(14, A2, B2)                                                                                        \
     SMULL(15, A3, B3)                                                                                        \
     SMLAL(12, A0, B0)                                                                                        \
-    SMLAL(13, A1, B1) SMLAL(14, A2, B2) SMLAL(15, A3, B3) SADALP(OP, S0, 12) SADALP(OP, S1, 13)              \
-        SADALP(OP, S2, 14) SADALP(OP, S3, 15)
+    SMLAL(13, A1, B1)                                                                                        \
+    SMLAL(14, A2, B2)                                                                                        \
+    SMLAL(15, A3, B3) SADALP(OP, S0, 12) SADALP(OP, S1, 13) SADALP(OP, S2, 14) SADALP(OP, S3, 15)
 
 /* The same for a depth of 8. */
 #define QUAD_8(OP, A0, B0, S0, A1, B1, S1, A2, B2, S2, A3, B3, S3)                                           \
@@ -198,17 +200,18 @@ static void run_any(const struct sz_panel_job *job, size_t row, const uint8_t *p
     for (size_t k = 0; k < job->depth; k += 8) {
         /* Both halves of 16 have 16 values between columns, the rest 8. */
         const uint8_t *b = panel + 32 + k / 16 * 16 * COLUMNS + (k < whole ? k % 16 : 0);
-        int8x8_t x = vreinterpret_s8_u8(vld1_u8(a + k));
+        int8x8_t x = vreinterpret_s8_u8(sz_neon_load_8(a + k));
         for (size_t c = 0; c < COLUMNS; c++)
-            s[c] = vpadalq_s16(s[c], vmull_s8(x, vreinterpret_s8_u8(vld1_u8(b + c * (k < whole ? 16 : 8)))));
+            s[c] = vpadalq_s16(s[c],
+                               vmull_s8(x, vreinterpret_s8_u8(sz_neon_load_8(b + c * (k < whole ? 16 : 8)))));
     }
     int32x4_t sums = vpaddq_s32(vpaddq_s32(s[0], s[1]), vpaddq_s32(s[2], s[3]));
-    float32x4_t scale = vabsq_f32(vreinterpretq_f32_u8(vld1q_u8(panel + 16)));
+    float32x4_t scale = vabsq_f32(vreinterpretq_f32_u8(sz_neon_load_16(panel + 16)));
     int32_t term = job->row_terms != NULL ? job->row_terms[row] : 0;
     uint8_t bytes[16];
-    sums = vaddq_s32(vaddq_s32(sums, vreinterpretq_s32_u8(vld1q_u8(panel))), vdupq_n_s32(term));
+    sums = vaddq_s32(vaddq_s32(sums, vreinterpretq_s32_u8(sz_neon_load_16(panel))), vdupq_n_s32(term));
     sums = sz_neon_scaled(sums, scale, &out);
-    vst1q_u8(bytes, vreinterpretq_u8_s8(sz_neon_narrow(sums, sums, sums, sums, &out)));
+    sz_neon_store_16(bytes, vreinterpretq_u8_s8(sz_neon_narrow(sums, sums, sums, sums, &out)));
     for (size_t c = 0; c < COLUMNS && c < job->columns - column; c++)
         ((uint8_t *)job->y)[row * job->y_stride + column + c] = bytes[c];
 }
@@ -232,7 +235,7 @@ static inline __attribute__((always_inline)) void run_rows(const struct sz_panel
         rows->a[r] = (const uint8_t *)job->a + at * job->a_stride;
         rows->y[r] = (uint8_t *)job->y + at * job->y_stride;
         if (job->row_terms != NULL)
-            vst1q_s32(terms + 4 * r, vdupq_n_s32(job->row_terms[at]));
+            sz_neon_store_16(terms + 4 * r, vreinterpretq_u8_s32(vdupq_n_s32(job->row_terms[at])));
     }
     rows->terms = job->row_terms != NULL ? terms : NULL;
     run_panels(rows, height, job->b, job->columns / COLUMNS);
@@ -247,9 +250,9 @@ void sz_neon_panels_i8(const struct sz_panel_job *job)
     /* The fast way stores four bytes at once. */
     if ((((uintptr_t)job->y | job->y_stride) & 3) == 0 && !has_mark(job))
         any = job->columns / COLUMNS * COLUMNS;
-    vst1q_u8(output, vreinterpretq_u8_f32(out.low));
-    vst1q_u8(output + 16, vreinterpretq_u8_f32(out.high));
-    vst1q_u8(output + 32, vreinterpretq_u8_s8(out.zero));
+    sz_neon_store_16(output, vreinterpretq_u8_f32(out.low));
+    sz_neon_store_16(output + 16, vreinterpretq_u8_f32(out.high));
+    sz_neon_store_16(output + 32, vreinterpretq_u8_s8(out.zero));
     if (any != 0) {
         for (; row + TILE_ROWS <= job->rows; row += TILE_ROWS)
             run_rows(job, row, 4, &rows);

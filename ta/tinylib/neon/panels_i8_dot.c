@@ -6,6 +6,7 @@
 #include "kernels.h"
 
 #if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#include "load.h"
 #include "requantise.h"
 #include "tile_4x16.h"
 
@@ -92,7 +93,7 @@ static inline __attribute__((always_inline)) void run_rows(const struct sz_panel
         float32x4_t scale[4];
         sum_tile(&t, rows, left > COLUMNS / 2);
         for (size_t i = 0; i < 4; i++)
-            scale[i] = vreinterpretq_f32_u8(vld1q_u8(t.b + 4 * COLUMNS + 16 * i));
+            scale[i] = vreinterpretq_f32_u8(sz_neon_load_16(t.b + 4 * COLUMNS + 16 * i));
         for (size_t r = 0; r < rows; r++, y += job->y_stride) {
             int32x4_t term = vdupq_n_s32(job->row_terms != NULL ? job->row_terms[row + r] : 0);
             int32x4_t s[4] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
@@ -100,12 +101,12 @@ static inline __attribute__((always_inline)) void run_rows(const struct sz_panel
                 s[i] = sz_neon_scaled(vaddq_s32(t.sums[r][i], term), scale[i], out);
             uint8x16_t values = vreinterpretq_u8_s8(sz_neon_narrow(s[0], s[1], s[2], s[3], out));
             if (left >= COLUMNS) {
-                vst1q_u8(y, values);
+                sz_neon_store_16(y, values);
             } else if (left == COLUMNS / 2) {
-                vst1_u8(y, vget_low_u8(values));
+                sz_neon_store_8(y, vget_low_u8(values));
             } else {
                 uint8_t bytes[COLUMNS];
-                vst1q_u8(bytes, values);
+                sz_neon_store_16(bytes, values);
                 memcpy(y, bytes, left);
             }
         }

@@ -16,6 +16,13 @@ static const struct sz_target_kernels neon = {
     .panels_i8 = sz_neon_panels_i8,
     .depthwise_f32 = sz_neon_depthwise_f32,
     .depthwise_i8 = sz_neon_depthwise_i8,
+    .plain =
+        {
+            .f32 = {[SZ_OP_ADD] = sz_neon_add_f32, [SZ_OP_MAX_POOL_2D] = sz_neon_max_pool_f32},
+            .i8 = {[SZ_OP_ADD] = sz_neon_add_i8,
+                   [SZ_OP_MAX_POOL_2D] = sz_neon_max_pool_i8,
+                   [SZ_OP_GLOBAL_MEAN] = sz_neon_global_mean_i8},
+        },
 };
 
 const struct sz_target_kernels *sz_native_kernels(void)

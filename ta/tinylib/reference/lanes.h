@@ -8,25 +8,22 @@
 
 #include <string.h>
 
-#if defined(__ARM_NEON)
-#include <arm_neon.h>
+#if defined(__aarch64__)
+#include "../neon/load.h"
 #endif
 
 typedef float sz_f32x4 __attribute__((vector_size(16)));
 
-/*
- * TAs are compiled with -mstrict-align: there the compiler would take an unaligned vector apart byte by byte,
- * while the intrinsics always are one instruction.
- */
-#if defined(__ARM_NEON)
+/* TAs are compiled with -mstrict-align: there the compiler would take an unaligned vector apart. */
+#if defined(__aarch64__)
 static inline sz_f32x4 sz_load4(const float *p)
 {
-    return vld1q_f32(p);
+    return vreinterpretq_f32_u8(sz_neon_load_16(p));
 }
 
 static inline void sz_store4(float *p, sz_f32x4 v)
 {
-    vst1q_f32(p, v);
+    sz_neon_store_16(p, vreinterpretq_u8_f32(v));
 }
 #else
 static inline sz_f32x4 sz_load4(const float *p)
