@@ -21,17 +21,17 @@ export const Command = {
   OFFER: 6,
   /** in: rules-hello. out: label-offer for the current epoch. b: epoch */
   RULES_HELLO: 7,
-  /** in: record. out: label record. b: epoch. c, d: sensor kid (high, low) */
+  /** in: record. out: label record. b: epoch. c, d: sensor kid (high, low). Status SEGMENTS_WANTED: out: wanted-segments, b: the first of them; go on with CONTINUE */
   FRAME: 8,
   /** in: channel id. out: receipt */
   RECEIPT: 9,
   /** in: CBOR map of the agent's counters. out: telemetry record. b: epoch */
   TELEMETRY: 10,
-  /** in: CBOR [suit-envelope, model-offer / null]; null loads the committed model after a restart. b: first segment wanted */
+  /** in: CBOR [suit-envelope, model-offer / null]; null loads the committed model after a restart. b: first segment wanted. Status MODEL_MEMORY: as MODEL_SEGMENT */
   MODEL_BEGIN: 11,
-  /** in: segment ciphertext; a: its index. b: next segment wanted, or 0xffffffff when the model is active */
+  /** in: segment ciphertext; a: its index. b: next segment wanted, which may be one that was sent before, or 0xffffffff when that was all. c: 1 once the model is active. d: bytes that it streams for each frame. Status MODEL_MEMORY: b: bytes needed, c: bytes there are, d: bytes of the arena among those needed */
   MODEL_SEGMENT: 12,
-  /** reserved for inferences that stream their weights over several invokes */
+  /** in: ciphertexts of the first segments of wanted-segments, one after the other; a: index of the first. Replies as FRAME does; every error ends the inference, whose frame can be sent again */
   CONTINUE: 13,
 } as const;
 export type Command = (typeof Command)[keyof typeof Command];
@@ -45,6 +45,7 @@ export const Code = {
   NOT_CLAIMED: 104,
   STORAGE_FAILED: 105,
   CRYPTO_FAILED: 106,
+  SEGMENTS_WANTED: 107,
   MALFORMED: 200,
   TRAILING_BYTES: 201,
   DUPLICATE_KEY: 202,
@@ -75,6 +76,7 @@ export const Code = {
   NO_MODEL: 404,
   CHANNEL_FULL: 405,
   INFERENCE_FAILED: 406,
+  NO_INFERENCE: 407,
   MODEL_PROFILE: 500,
   MODEL_SEQUENCE: 501,
   MODEL_VENDOR: 502,
@@ -110,6 +112,7 @@ export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; reado
   NOT_CLAIMED: { text: 'the device has no owner yet', fix: 'run: smart-zone owner claim' },
   STORAGE_FAILED: { text: 'trusted storage could not be read or written', fix: 'check tee-supplicant and free disk space' },
   CRYPTO_FAILED: { text: "the TEE's crypto API refused an operation", fix: 'run: smart-zone doctor' },
+  SEGMENTS_WANTED: { text: 'the inference goes on when it gets more segments of the model', fix: 'update the agent and the TA to the same release' },
   MALFORMED: { text: 'not deterministic CBOR of the expected form', fix: 'update the sender' },
   TRAILING_BYTES: { text: 'bytes follow the end of the message', fix: 'update the sender' },
   DUPLICATE_KEY: { text: 'a map has the same key twice', fix: 'update the sender' },
@@ -140,11 +143,12 @@ export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; reado
   NO_MODEL: { text: 'no model is active', fix: 'run: smart-zone model install' },
   CHANNEL_FULL: { text: "the channel's or epoch's numbers are used up", fix: 'make a new offer' },
   INFERENCE_FAILED: { text: 'the model could not be run', fix: 'install another model' },
+  NO_INFERENCE: { text: 'no inference of this session waits for segments', fix: 'none: the agent sends the frame again' },
   MODEL_PROFILE: { text: 'the manifest is outside the SUIT profile', fix: 'pack the model with this release' },
   MODEL_SEQUENCE: { text: "the manifest's sequence number is not above the floor, or too far above it", fix: 'pack the model with a higher sequence number' },
   MODEL_VENDOR: { text: 'made for another vendor or class', fix: 'pack the model for this product' },
   MODEL_VERSION: { text: 'the model needs a newer TA', fix: 'update the TA' },
-  MODEL_MEMORY: { text: 'the model needs more secure memory than there is', fix: 'use a smaller model, or a TA built with a larger TA_DATA_SIZE_KIB' },
+  MODEL_MEMORY: { text: 'the model needs more secure memory than there is', fix: 'pack it with a smaller arena or smaller segments, or build the TA with a larger TA_DATA_SIZE_KIB' },
   MODEL_TARGET: { text: 'packed for another packing target', fix: "pack the model for the target in the device's hello" },
   MODEL_DIGEST: { text: 'a segment does not match its digest', fix: 'copy the package again' },
   MODEL_GRAPH: { text: 'the graph or its memory plan is not valid', fix: 'pack the model with this release' },

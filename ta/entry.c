@@ -35,6 +35,7 @@ static const struct {
     {SZ_CMD_TELEMETRY, sz_on_telemetry, 4096, 0},
     {SZ_CMD_MODEL_BEGIN, sz_on_model_begin, 8192, 0},
     {SZ_CMD_MODEL_SEGMENT, sz_on_model_segment, SZ_BUFFER_IN, STREAMS},
+    {SZ_CMD_CONTINUE, sz_on_continue, SZ_BUFFER_IN, STREAMS},
 };
 
 static uintptr_t sessions; /* how many were opened so far: a session's context is its number */
@@ -143,7 +144,7 @@ TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t 
     call.reply_capacity = capacity < sizeof reply ? capacity : sizeof reply;
     call.a = params[2].value.a;
     code = run(index, &call, (uint32_t)params[0].memref.size);
-    if (code != SZ_OK) {
+    if (code != SZ_OK && code != SZ_SEGMENTS_WANTED) {
         sz_count(SZ_COUNT_REFUSED);
     }
     if (call.reply_length > 0) {

@@ -59,7 +59,7 @@ export interface SealedModel {
   readonly header: ContainerHeader;
   readonly graph: PackedGraph;
   readonly target: Target;
-  /** Secure heap that a device needs, in bytes. */
+  /** Secure heap that a device needs at least, in bytes: with all weights streamed. */
   readonly memory: number;
   readonly leastTaVersion: number;
 }
@@ -128,7 +128,7 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
     header,
     graph,
     target,
-    memory: memoryNeeded(sealedHeader.length, graph, shape, golden.length),
+    memory: memoryNeeded(sealedHeader.length, graph),
     leastTaVersion: options.leastTaVersion ?? VERSION_NUMBER,
   };
 };
@@ -180,16 +180,13 @@ const toleranceOf = (network: Network, outputs: readonly Uint8Array[]): number =
 };
 
 /** Work buffer of the head, segment table, alignment and the allocator's own bookkeeping (ta/models/slot.c). */
-const OVERHEAD = 24 * 1024;
-/** The frame's CBOR framing. */
-const FRAMING = 128;
+const OVERHEAD = 16 * 1024;
 
 /**
- * What ta/models allocates: header and a copy of the graph, weights, arena, frame buffer; and the golden test while it loads.
- * A model that replaces another needs this beside the old one.
+ * The least that ta/models can run a model in: header with the graph in it, arena, and one segment at a time. A TA with more
+ * memory keeps weights in it; operators that read several segments at once need more.
  */
-const memoryNeeded = (header: number, graph: PackedGraph, shape: InputShape, golden: number): number => {
-  const weights = graph.segments.reduce((sum, segment) => sum + Math.ceil(segment.length / 64) * 64, 0);
-  const frame = inputBytes(shape) + FRAMING;
-  return header + graph.bytes.length + weights + graph.plan.arena + frame + golden + OVERHEAD;
+const memoryNeeded = (header: number, graph: PackedGraph): number => {
+  const window = graph.segments.reduce((most, segment) => Math.max(most, segment.length), 0);
+  return header + graph.plan.arena + window + OVERHEAD;
 };

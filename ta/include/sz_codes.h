@@ -17,12 +17,12 @@ enum sz_command {
     SZ_CMD_ROSTER = 5, /* in: roster. out: empty. a: 0 also when the same roster is already in force */
     SZ_CMD_OFFER = 6, /* in: offer. out: empty. c, d: sensor kid (high, low) */
     SZ_CMD_RULES_HELLO = 7, /* in: rules-hello. out: label-offer for the current epoch. b: epoch */
-    SZ_CMD_FRAME = 8, /* in: record. out: label record. b: epoch. c, d: sensor kid (high, low) */
+    SZ_CMD_FRAME = 8, /* in: record. out: label record. b: epoch. c, d: sensor kid (high, low). Status SEGMENTS_WANTED: out: wanted-segments, b: the first of them; go on with CONTINUE */
     SZ_CMD_RECEIPT = 9, /* in: channel id. out: receipt */
     SZ_CMD_TELEMETRY = 10, /* in: CBOR map of the agent's counters. out: telemetry record. b: epoch */
-    SZ_CMD_MODEL_BEGIN = 11, /* in: CBOR [suit-envelope, model-offer / null]; null loads the committed model after a restart. b: first segment wanted */
-    SZ_CMD_MODEL_SEGMENT = 12, /* in: segment ciphertext; a: its index. b: next segment wanted, or 0xffffffff when the model is active */
-    SZ_CMD_CONTINUE = 13, /* reserved for inferences that stream their weights over several invokes */
+    SZ_CMD_MODEL_BEGIN = 11, /* in: CBOR [suit-envelope, model-offer / null]; null loads the committed model after a restart. b: first segment wanted. Status MODEL_MEMORY: as MODEL_SEGMENT */
+    SZ_CMD_MODEL_SEGMENT = 12, /* in: segment ciphertext; a: its index. b: next segment wanted, which may be one that was sent before, or 0xffffffff when that was all. c: 1 once the model is active. d: bytes that it streams for each frame. Status MODEL_MEMORY: b: bytes needed, c: bytes there are, d: bytes of the arena among those needed */
+    SZ_CMD_CONTINUE = 13, /* in: ciphertexts of the first segments of wanted-segments, one after the other; a: index of the first. Replies as FRAME does; every error ends the inference, whose frame can be sent again */
 };
 
 enum sz_code {
@@ -34,6 +34,7 @@ enum sz_code {
     SZ_NOT_CLAIMED = 104, /* the device has no owner yet */
     SZ_STORAGE_FAILED = 105, /* trusted storage could not be read or written */
     SZ_CRYPTO_FAILED = 106, /* the TEE's crypto API refused an operation */
+    SZ_SEGMENTS_WANTED = 107, /* the inference goes on when it gets more segments of the model */
     SZ_MALFORMED = 200, /* not deterministic CBOR of the expected form */
     SZ_TRAILING_BYTES = 201, /* bytes follow the end of the message */
     SZ_DUPLICATE_KEY = 202, /* a map has the same key twice */
@@ -64,6 +65,7 @@ enum sz_code {
     SZ_NO_MODEL = 404, /* no model is active */
     SZ_CHANNEL_FULL = 405, /* the channel's or epoch's numbers are used up */
     SZ_INFERENCE_FAILED = 406, /* the model could not be run */
+    SZ_NO_INFERENCE = 407, /* no inference of this session waits for segments */
     SZ_MODEL_PROFILE = 500, /* the manifest is outside the SUIT profile */
     SZ_MODEL_SEQUENCE = 501, /* the manifest's sequence number is not above the floor, or too far above it */
     SZ_MODEL_VENDOR = 502, /* made for another vendor or class */

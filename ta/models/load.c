@@ -1,7 +1,8 @@
-/* Loading a model: header, weight segments in order, golden test; beside the running model, which is not
- * touched. */
+/* Loading a model: header, weight segments in order, golden test, whose inference may want weight segments
+ * again; beside the running model, which goes on running. */
+#include "models/infer.h"
 #include "models/running.h"
-#include "models/slot.h"
+#include "models/stream.h"
 #include "sz_product.h"
 
 #include <string.h>
@@ -12,16 +13,17 @@ static struct {
     bool install;
     bool complete; /* golden test passed: waiting to be activated */
     struct sz_manifest manifest;
-    uint8_t content_key[SZ_AES_KEY_SIZE];
     uint32_t next;
     struct sz_slot slot;
+    struct sz_buffer expected; /* the golden test's outputs, while it runs */
 } load;
 
-static const char SEGMENT_AAD[] = "smart-zone/1/segment";
+static struct sz_shortage shortage;
 
 void sz_model_load_abort(void)
 {
     sz_slot_release(&load.slot);
+    sz_buffer_release(&load.expected);
     sz_wipe(&load, sizeof load);
 }
 
@@ -39,8 +41,12 @@ bool sz_model_loaded_is_install(void)
 static bool memory_possible(uint64_t needed)
 {
     uint32_t heap = 0;
-    return TEE_GetPropertyAsU32(TEE_PROPSET_CURRENT_TA, "gpd.ta.dataSize", &heap) != TEE_SUCCESS ||
-           needed <= heap;
+    if (TEE_GetPropertyAsU32(TEE_PROPSET_CURRENT_TA, "gpd.ta.dataSize", &heap) != TEE_SUCCESS ||
+        needed <= heap) {
+        return true;
+    }
+    shortage = (struct sz_shortage){(size_t)needed, heap, 0};
+    return false;
 }
 
 static enum sz_code check_conditions(const struct sz_manifest *manifest)
@@ -72,30 +78,12 @@ enum sz_code sz_model_load_begin(const struct sz_manifest *manifest, const uint8
         return code;
     }
     load.manifest = *manifest;
-    memcpy(load.content_key, content_key, SZ_AES_KEY_SIZE);
+    load.slot.commitment.sequence = manifest->sequence;
+    memcpy(load.slot.commitment.manifest_digest, manifest->digest,
+           sizeof load.slot.commitment.manifest_digest);
+    memcpy(load.slot.commitment.content_key, content_key, SZ_AES_KEY_SIZE);
     load.install = install;
     load.active = true;
-    return SZ_OK;
-}
-
-/* Decrypts segment `index` to `out`; digest and tag are both checked before anything is used. */
-static enum sz_code open_segment(uint32_t index, const volatile uint8_t *shared, size_t length,
-                                 const uint8_t expected[SZ_SHA256_SIZE], uint8_t *out)
-{
-    uint8_t nonce[SZ_NONCE_SIZE] = {0}, digest[SZ_SHA256_SIZE];
-    enum sz_code code;
-    for (size_t i = 0; i < 4; i++) {
-        nonce[SZ_NONCE_SIZE - 1 - i] = (uint8_t)(index >> 8 * i);
-    }
-    code =
-        sz_gcm_open_shared(load.content_key, nonce, SZ_TEXT(SEGMENT_AAD), shared, length, out, digest, NULL);
-    if (code == SZ_CRYPTO_FAILED) {
-        return code;
-    }
-    if (code != SZ_OK || !sz_equal(digest, expected, sizeof digest)) {
-        sz_wipe(out, length - SZ_SEGMENT_OVERHEAD);
-        return SZ_MODEL_DIGEST;
-    }
     return SZ_OK;
 }
 
@@ -106,43 +94,77 @@ static enum sz_code take_header(const volatile uint8_t *shared, size_t length)
     if (length != load.manifest.header_size) {
         return SZ_MODEL_DIGEST;
     }
-    if (!sz_buffer_allocate(&slot->header, length - SZ_SEGMENT_OVERHEAD)) {
+    shortage.needed = (size_t)load.manifest.memory;
+    if (!sz_buffer_obtain(&slot->header, length - SZ_SEGMENT_OVERHEAD + 8)) {
         return SZ_MODEL_MEMORY;
     }
-    code = open_segment(0, shared, length, load.manifest.header_digest, slot->header.at);
-    return code == SZ_OK ? sz_slot_prepare(slot) : code;
+    code = sz_segment_open(slot->commitment.content_key, 0, shared, length, load.manifest.header_digest,
+                           slot->header.at);
+    return code == SZ_OK ? sz_slot_prepare(slot, &shortage) : code;
 }
 
+/* Every segment is verified when the model is loaded, whether it stays or not. */
 static enum sz_code take_weights(uint32_t index, const volatile uint8_t *shared, size_t length)
 {
     const struct sz_slot *const slot = &load.slot;
+    const uint32_t segment = index - 1;
     uint32_t size = 0;
-    size_t capacity = 0;
-    const uint8_t *const digest = sz_container_segment(&slot->container, index - 1, &size);
-    uint8_t *const place = sz_slot_segment(slot, index - 1, &capacity);
-    if (length != size || length - SZ_SEGMENT_OVERHEAD != capacity) {
+    const uint8_t *const digest = sz_container_segment(&slot->container, segment, &size);
+    if (length != size) {
         return SZ_MODEL_DIGEST;
     }
-    return open_segment(index, shared, length, digest, place);
+    return sz_segment_open(slot->commitment.content_key, index, shared, length, digest,
+                           sz_slot_is_resident(slot, segment) ? sz_slot_residents(slot)[segment].at
+                                                              : slot->window.at);
+}
+
+/* The golden test's inference, as far as it goes. */
+static enum sz_code advance_golden(void)
+{
+    struct sz_slot *const slot = &load.slot;
+    enum sz_code code = sz_slot_advance(slot);
+    if (code == SZ_SEGMENTS_WANTED) {
+        load.next = sz_stream_wanted(slot) + 1;
+        return SZ_OK;
+    }
+    if (code == SZ_OK) {
+        code = sz_golden_compare(slot, &load.expected);
+    }
+    sz_slot_end_inference(slot);
+    sz_buffer_release(&load.expected);
+    load.complete = code == SZ_OK;
+    return code;
 }
 
 static enum sz_code take_golden(uint32_t index, const volatile uint8_t *shared, size_t length)
 {
     struct sz_slot *const slot = &load.slot;
-    struct sz_buffer golden = {0};
     enum sz_code code;
     if (length != slot->container.golden_size) {
         return SZ_MODEL_DIGEST;
     }
-    if (!sz_buffer_allocate(&golden, length - SZ_SEGMENT_OVERHEAD)) {
-        return SZ_MODEL_MEMORY;
-    }
-    code = open_segment(index, shared, length, slot->container.golden_digest, golden.at);
+    code = sz_segment_open(slot->commitment.content_key, index, shared, length, slot->container.golden_digest,
+                           sz_slot_plaintext(slot));
     if (code == SZ_OK) {
-        code = sz_slot_golden_test(slot, SZ_BYTES(golden.at, golden.length));
+        code = sz_golden_begin(slot, length - SZ_SEGMENT_OVERHEAD, &load.expected);
     }
-    sz_buffer_release(&golden);
-    return code;
+    return code == SZ_OK ? advance_golden() : code;
+}
+
+static enum sz_code take(uint32_t index, const volatile uint8_t *shared, size_t length)
+{
+    struct sz_slot *const slot = &load.slot;
+    enum sz_code code;
+    if (slot->inferring) {
+        code = sz_stream_take(slot, index - 1, shared, length);
+        return code == SZ_OK ? advance_golden() : code;
+    }
+    load.next++;
+    if (index == 0) {
+        return take_header(shared, length);
+    }
+    return index <= slot->container.segment_count ? take_weights(index, shared, length)
+                                                  : take_golden(index, shared, length);
 }
 
 enum sz_code sz_model_load_segment(uint32_t index, const volatile uint8_t *shared, size_t length,
@@ -151,26 +173,26 @@ enum sz_code sz_model_load_segment(uint32_t index, const volatile uint8_t *share
     enum sz_code code;
     *loaded = false;
     *next = load.next;
-    if (!load.active || load.complete) {
+    if (!load.active) {
+        code = sz_running_grow(index, shared, length);
+        *next = code == SZ_OK ? sz_running_grow_wanted() : UINT32_MAX;
+        return code;
+    }
+    if (load.complete) {
         return SZ_MODEL_UNKNOWN;
     }
     if (index != load.next) {
         return SZ_MODEL_ORDER;
     }
-    if (index == 0) {
-        code = take_header(shared, length);
-    } else if (index <= load.slot.container.segment_count) {
-        code = take_weights(index, shared, length);
-    } else {
-        code = take_golden(index, shared, length);
-        load.complete = code == SZ_OK;
-    }
+    code = take(index, shared, length);
     if (code != SZ_OK) {
         sz_model_load_abort();
+        if (code == SZ_MODEL_MEMORY) {
+            shortage.available = sz_buffer_largest();
+        }
         *next = 0;
         return code;
     }
-    load.next++;
     *next = load.complete ? UINT32_MAX : load.next;
     *loaded = load.complete;
     return SZ_OK;
@@ -178,16 +200,21 @@ enum sz_code sz_model_load_segment(uint32_t index, const volatile uint8_t *share
 
 void sz_model_loaded_commitment(struct sz_model_commitment *out)
 {
-    out->sequence = load.manifest.sequence;
-    memcpy(out->manifest_digest, load.manifest.digest, sizeof out->manifest_digest);
-    memcpy(out->content_key, load.content_key, sizeof out->content_key);
+    *out = load.slot.commitment;
 }
 
-void sz_model_activate(void)
+uint32_t sz_model_activate(void)
 {
     if (load.active && load.complete) {
-        sz_model_loaded_commitment(&load.slot.commitment);
         sz_running_replace(&load.slot);
         sz_wipe(&load, sizeof load); /* the buffers have moved */
     }
+    return sz_running_grow_wanted();
+}
+
+void sz_model_shortage(uint32_t *needed, uint32_t *available, uint32_t *arena)
+{
+    *needed = shortage.needed > UINT32_MAX ? UINT32_MAX : (uint32_t)shortage.needed;
+    *available = (uint32_t)shortage.available;
+    *arena = (uint32_t)shortage.arena;
 }

@@ -69,8 +69,9 @@ enum sz_code sz_model_load_begin(const struct sz_manifest *manifest, const uint8
 
 /* Takes the ciphertext of segment `index` from shared memory: it is copied once, in pieces, hashed and
  * decrypted into secure memory; nothing is used before digest and tag are right. Any error but MODEL_ORDER
- * ends the load and wipes it. *next: the segment wanted next; when all are there and the golden test passed,
- * *next = UINT32_MAX and *loaded is true. */
+ * ends the load and wipes it. *next: the segment wanted next, which may have been there before (the golden
+ * test of a model that does not fit streams it); when the golden test passed, *next = UINT32_MAX and *loaded
+ * is true. Without a load under way: a segment that sz_model_activate() wanted. */
 enum sz_code sz_model_load_segment(uint32_t index, const volatile uint8_t *shared, size_t length,
                                    uint32_t *next, bool *loaded);
 
@@ -81,8 +82,15 @@ void sz_model_load_abort(void);
 void sz_model_loaded_commitment(struct sz_model_commitment *out);
 bool sz_model_loaded_is_install(void);
 
-/* The loaded model becomes the running one; the former one is wiped and freed. */
-void sz_model_activate(void);
+/* The loaded model becomes the running one; the former one is wiped and freed. Returns the segment wanted
+ * next: the former one's memory may let more of them stay. UINT32_MAX: none. */
+uint32_t sz_model_activate(void);
+
+/* After MODEL_MEMORY: bytes needed, bytes there are, and the arena's part in what is needed. */
+void sz_model_shortage(uint32_t *needed, uint32_t *available, uint32_t *arena);
+
+/* Bytes of segments that the running model streams for each frame; 0: all are resident. */
+size_t sz_model_streamed(void);
 
 /* Wipes and frees everything (reset, destroy). */
 void sz_model_release(void);
@@ -91,13 +99,26 @@ bool sz_model_active(void);
 const uint8_t *sz_model_digest(void); /* 32 bytes */
 const struct sz_input_shape *sz_model_input(void);
 
-/* Secure buffer into which a frame record's plaintext is decrypted (owned by the model, sized for its frames
- * plus 128 bytes of CBOR framing). NULL without an active model. */
+/* Secure memory into which a frame record's plaintext is decrypted: a place in the model's arena, for its
+ * frames plus 128 bytes of CBOR framing. With an active model only; not during an inference. */
 uint8_t *sz_model_frame_buffer(size_t *capacity);
 
-/* Runs the network on frame data (a view into the frame buffer, in the input-shape's format, exact size) and
- * keeps the results for sz_model_write_results(). */
-enum sz_code sz_model_infer(const uint8_t *data, size_t length);
+/* Runs the network on frame data (a view into the frame buffer, in the input-shape's format, exact size) as
+ * far as it has segments. SZ_OK: results are kept for sz_model_write_results(). SEGMENTS_WANTED: to be
+ * continued. */
+enum sz_code sz_model_infer(struct sz_bytes data);
+
+/* Goes on with ciphertexts from shared memory: the segments wanted, one behind the other, the first of them
+ * `index`. As sz_model_infer(), and MODEL_ORDER (another is wanted), MODEL_DIGEST (not that segment),
+ * TRUNCATED (ends within a segment), TRAILING_BYTES (more than were wanted), NO_INFERENCE: then the inference
+ * is to be wiped. */
+enum sz_code sz_model_infer_continue(uint32_t index, const volatile uint8_t *shared, size_t length);
+
+/* An inference waits for segments. It also ends when the model is replaced or gives up memory. */
+bool sz_model_inferring(void);
+
+/* Writes wanted-segments (CDDL), at most this many, and returns the first of them. */
+uint32_t sz_model_write_wanted(struct sz_cbor_writer *writer, uint32_t most);
 
 /* Writes the `results` item of a label (CDDL) for the last inference. */
 void sz_model_write_results(struct sz_cbor_writer *writer);
@@ -105,7 +126,7 @@ void sz_model_write_results(struct sz_cbor_writer *writer);
 /* Upper bound in bytes of the encoded results of this model: labels of one model have one size. */
 size_t sz_model_results_bound(void);
 
-/* Wipes frame buffer, activations and results. Called after every frame, whatever happened. */
+/* Wipes frame, activations, streamed segments and results. Called after every frame, whatever happened. */
 void sz_model_wipe_inference(void);
 
 /* Bytes of secure heap held by the running model, and by its arena alone (telemetry). */

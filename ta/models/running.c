@@ -1,13 +1,20 @@
-/* The running model, and its results as a label carries them. */
+/* The running model. */
 #include "models/running.h"
-
-#include <string.h>
+#include "models/infer.h"
+#include "models/residency.h"
+#include "models/results.h"
+#include "models/stream.h"
 
 static struct sz_slot running;
-static struct sz_inference last;
+static struct sz_results last;
+static struct {
+    uint32_t segment; /* which the place is for; says something only while there is a place */
+    struct sz_buffer place;
+} growing;
 
 void sz_running_replace(const struct sz_slot *slot)
 {
+    sz_buffer_release(&growing.place);
     sz_slot_release(&running);
     running = *slot;
 }
@@ -15,8 +22,65 @@ void sz_running_replace(const struct sz_slot *slot)
 void sz_model_release(void)
 {
     sz_model_load_abort();
+    sz_buffer_release(&growing.place);
     sz_slot_release(&running);
     sz_wipe(&last, sizeof last);
+}
+
+bool sz_running_shrink(void)
+{
+    return sz_residency_shrink(&running);
+}
+
+uint32_t sz_running_grow_wanted(void)
+{
+    if (growing.place.at == NULL && !running.inferring && sz_model_active()) {
+        growing.segment = sz_residency_grow(&running, &growing.place);
+    }
+    return growing.place.at != NULL ? growing.segment + 1 : UINT32_MAX;
+}
+
+enum sz_code sz_running_grow(uint32_t index, const volatile uint8_t *shared, size_t length)
+{
+    const uint8_t *digest;
+    uint32_t size = 0;
+    enum sz_code code;
+    if (growing.place.at == NULL) {
+        return SZ_MODEL_UNKNOWN;
+    }
+    if (index != growing.segment + 1) {
+        return SZ_MODEL_ORDER;
+    }
+    digest = sz_container_segment(&running.container, growing.segment, &size);
+    if (length != size) {
+        code = SZ_MODEL_DIGEST;
+    } else {
+        code =
+            sz_segment_open(running.commitment.content_key, index, shared, length, digest, growing.place.at);
+    }
+    if (code == SZ_OK) {
+        if (running.inferring) {
+            sz_slot_end_inference(&running);
+        }
+        sz_residency_keep(&running, growing.segment, &growing.place);
+    }
+    sz_buffer_release(&growing.place);
+    return code;
+}
+
+size_t sz_model_streamed(void)
+{
+    struct sz_stream_walk walk;
+    size_t bytes = 0;
+    uint32_t segment;
+    if (running.window.at == NULL) {
+        return 0;
+    }
+    sz_stream_walk_whole(&walk, &running);
+    while ((segment = sz_stream_walk_next(&walk)) != SZ_STREAM_NONE) {
+        bytes += running.graph.segment_bytes[segment] + SZ_SEGMENT_OVERHEAD;
+    }
+    return bytes;
 }
 
 bool sz_model_active(void)
@@ -36,91 +100,96 @@ const struct sz_input_shape *sz_model_input(void)
 
 uint8_t *sz_model_frame_buffer(size_t *capacity)
 {
-    *capacity = running.frame.length;
-    return running.frame.at;
+    *capacity = sz_input_shape_bytes(&running.container.input) + SZ_FRAME_FRAMING;
+    return sz_slot_plaintext(&running);
 }
 
-enum sz_code sz_model_infer(const uint8_t *data, size_t length)
+static enum sz_code advance(void)
 {
+    const enum sz_code code = sz_slot_advance(&running);
+    return code == SZ_OK ? sz_slot_results(&running, &last) : code;
+}
+
+enum sz_code sz_model_infer(struct sz_bytes data)
+{
+    enum sz_code code;
     if (!sz_model_active()) {
         return SZ_NO_MODEL;
     }
-    return sz_slot_infer(&running, data, length, &last);
+    code = sz_slot_begin(&running, data);
+    return code == SZ_OK ? advance() : code;
+}
+
+bool sz_model_inferring(void)
+{
+    return running.inferring;
+}
+
+enum sz_code sz_model_infer_continue(uint32_t index, const volatile uint8_t *shared, size_t length)
+{
+    enum sz_code code = SZ_SEGMENTS_WANTED;
+    size_t at = 0;
+    if (!running.inferring) {
+        return SZ_NO_INFERENCE;
+    }
+    if (sz_stream_wanted(&running) == SZ_STREAM_NONE || index != sz_stream_wanted(&running) + 1) {
+        return SZ_MODEL_ORDER;
+    }
+    do {
+        const uint32_t segment = sz_stream_wanted(&running);
+        uint32_t size = 0;
+        (void)sz_container_segment(&running.container, segment, &size);
+        if (size > length - at) {
+            return SZ_TRUNCATED;
+        }
+        code = sz_stream_take(&running, segment, shared + at, size);
+        at += size;
+        if (code == SZ_OK) {
+            code = advance();
+        }
+    } while (code == SZ_SEGMENTS_WANTED && at < length);
+    return code == SZ_OK && at < length ? SZ_TRAILING_BYTES : code;
+}
+
+uint32_t sz_model_write_wanted(struct sz_cbor_writer *writer, uint32_t most)
+{
+    const uint32_t first = sz_stream_wanted(&running) + 1;
+    struct sz_stream_walk walk;
+    uint32_t count = 0;
+    sz_stream_walk_now(&walk, &running);
+    while (count < most && sz_stream_walk_next(&walk) != SZ_STREAM_NONE) {
+        count++;
+    }
+    sz_cbor_put_array(writer, count);
+    sz_stream_walk_now(&walk, &running);
+    for (uint32_t i = 0; i < count; i++) {
+        sz_cbor_put_uint(writer, sz_stream_walk_next(&walk) + 1);
+    }
+    return first;
+}
+
+void sz_model_write_results(struct sz_cbor_writer *writer)
+{
+    sz_results_write(&running, &last, writer);
+}
+
+size_t sz_model_results_bound(void)
+{
+    return sz_results_bound(&running.container);
 }
 
 void sz_model_wipe_inference(void)
 {
-    sz_slot_wipe_activations(&running);
+    sz_slot_end_inference(&running);
     sz_wipe(&last, sizeof last);
 }
 
 void sz_model_memory(size_t *model, size_t *arena)
 {
     *arena = running.arena.length;
-    *model = running.header.length + running.graph_bytes.length + running.work.length +
-             running.weights.length + running.arena.length + running.frame.length;
-}
-
-static void put_result(struct sz_cbor_writer *w, const struct sz_result *result, bool box)
-{
-    const struct sz_bytes name = sz_container_label(&running.container, result->class_index);
-    sz_cbor_put_array(w, box ? 4 : 3);
-    sz_cbor_put_uint(w, result->class_index);
-    sz_cbor_put_tstr(w, name.at, name.length);
-    sz_cbor_put_float(w, result->score);
-    if (box) { /* corners become corner and size */
-        sz_cbor_put_array(w, 4);
-        sz_cbor_put_float(w, result->box[0]);
-        sz_cbor_put_float(w, result->box[1]);
-        sz_cbor_put_float(w, result->box[2] - result->box[0]);
-        sz_cbor_put_float(w, result->box[3] - result->box[1]);
-    }
-}
-
-static void put_vector(struct sz_cbor_writer *w)
-{
-    const struct sz_tensor_record *record = NULL;
-    const uint8_t *const bytes =
-        sz_graph_output(&running.graph, 0, running.arena.at, running.arena.length, &record);
-    const bool fits = bytes != NULL && record->bytes <= running.container.results_most;
-    sz_cbor_put_array(w, 3);
-    sz_cbor_put_uint(w, SZ_RESULTS_VECTOR);
-    sz_cbor_put_uint(w, fits && record->dtype == SZ_F32 ? 3 : 2);
-    sz_cbor_put_bstr(w, bytes, fits ? record->bytes : 0);
-}
-
-void sz_model_write_results(struct sz_cbor_writer *w)
-{
-    const uint32_t kind = running.container.results_kind;
-    if (kind == SZ_RESULTS_VECTOR) {
-        put_vector(w);
-        return;
-    }
-    sz_cbor_put_array(w, 2);
-    sz_cbor_put_uint(w, kind);
-    if (kind == SZ_RESULTS_RECONSTRUCTION) {
-        sz_cbor_put_float(w, last.count > 0 ? last.results[0].score : 0);
-        return;
-    }
-    sz_cbor_put_array(w, last.count);
-    for (size_t i = 0; i < last.count; i++) {
-        put_result(w, &last.results[i], kind == SZ_RESULTS_DETECTIONS);
-    }
-}
-
-size_t sz_model_results_bound(void)
-{
-    enum { HEADS = 8, CLASS = 3, NAME_HEAD = 2, FLOAT = 5, BOX = 1 + 4 * FLOAT };
-    const struct sz_container *const c = &running.container;
-    const size_t each = 1 + CLASS + NAME_HEAD + c->label_longest + FLOAT;
-    switch (c->results_kind) {
-    case SZ_RESULTS_TOP_K:
-        return HEADS + c->results_most * each;
-    case SZ_RESULTS_DETECTIONS:
-        return HEADS + c->results_most * (each + BOX);
-    case SZ_RESULTS_VECTOR:
-        return HEADS + c->results_most;
-    default:
-        return HEADS + FLOAT;
+    *model = running.header.length + running.work.length + running.table.length + running.residents.length +
+             running.arena.length + running.window.length;
+    for (uint32_t i = 0; running.residents.at != NULL && i < running.container.segment_count; i++) {
+        *model += sz_slot_residents(&running)[i].length;
     }
 }

@@ -70,6 +70,9 @@ static void inputs_of_int8(void)
           SZ_ENGINE_OK);
     CHECK(x[0] == 12 && x[1] == 8 && x[2] == -128 && x[3] == 127);
     CHECK(sz_input_write(&o.graph, SZ_INPUT_I8, dims, 4, frame, 4, o.arena, o.arena_length) == SZ_ENGINE_OK);
+    CHECK(sz_input_write(&o.graph, SZ_INPUT_I8, dims, 4, o.arena, 4, o.arena, o.arena_length) ==
+          SZ_ENGINE_OK);
+    CHECK(memcmp(o.arena, frame, 4) == 0);
     CHECK(x[0] == 4 && x[3] == -1);
     /* Wrong shapes, lengths, formats. */
     const uint32_t other[4] = {1, 2, 1, 2};
@@ -107,6 +110,15 @@ static void inputs_of_float(void)
     const float *x = (const float *)(const void *)o.arena;
     CHECK(sz_input_write(&o.graph, SZ_INPUT_U8, dims, 2, frame, 6, o.arena, o.arena_length) == SZ_ENGINE_OK);
     CHECK(x[0] == -1 && fabsf(x[1] - 1) < 1e-6f && fabsf(x[5] - 0.6f) < 1e-6f);
+    /* From the tensor's own end, and not from anywhere before it. */
+    memset(o.arena, 0, o.arena_length);
+    memcpy(o.arena + 18, frame, 6);
+    CHECK(sz_input_write(&o.graph, SZ_INPUT_U8, dims, 2, o.arena + 18, 6, o.arena, o.arena_length) ==
+          SZ_ENGINE_OK);
+    CHECK(x[0] == -1 && fabsf(x[1] - 1) < 1e-6f && fabsf(x[5] - 0.6f) < 1e-6f);
+    for (size_t at = 0; at < 18; at++)
+        CHECK(sz_input_write(&o.graph, SZ_INPUT_U8, dims, 2, o.arena + at, 6, o.arena, o.arena_length) ==
+              SZ_ENGINE_INPUT);
     CHECK(sz_input_write(&o.graph, SZ_INPUT_I8, dims, 2, frame, 6, o.arena, o.arena_length) ==
           SZ_ENGINE_INPUT);
     close_sample(&o);

@@ -1,6 +1,6 @@
 /* The whole TA in one process under sanitizers, driven over a pipe: for tests in TypeScript (test/ta). Not a
  * mock: the TA's own sources on the software TEE's Internal Core API. Usage: ta_host STORAGE, a directory
- * that the test may take away, restore or damage.
+ * that the test may take away, restore or damage. TA_HOST_HEAP_KIB in the environment: the TA's heap.
  *
  * Request: command, a, b, in length, out capacity, types (0: the right ones), in bytes.
  * Reply: result, a, b, c, d, out length, out bytes. All numbers 32 bits, little-endian.
@@ -51,7 +51,11 @@ static void answer(TEE_Result result, const TEE_Param *params, const uint8_t *ou
 static void start_tee(const char *storage)
 {
     struct sz_soft_tee_config config;
+    const char *const heap = getenv("TA_HOST_HEAP_KIB");
     sz_soft_tee_defaults(&config);
+    if (heap != NULL) {
+        config.heap_size = (size_t)strtoul(heap, NULL, 10) << 10;
+    }
     sz_storage_in_directory(&config.storage, storage);
     if (sz_soft_tee_start(&config) != TEE_SUCCESS) {
         exit(2);

@@ -116,6 +116,7 @@ bool sz_graph_op_segments(const struct sz_graph *graph, uint32_t op, uint16_t *l
  * Writes the graph's input. `dims` is the shape of `data`: the input's dims exactly, or without a leading dim
  * of 1. U8 is converted by the header's a and b (and quantised), I8 is for int8 inputs only and taken as it
  * is, F32 is taken as it is or quantised. `data` needs no alignment.
+ * `data` may overlap the input tensor if it neither begins nor ends before it does.
  */
 enum sz_engine_status sz_input_write(const struct sz_graph *graph, enum sz_input_format format,
                                      const uint32_t *dims, size_t rank, const void *data, size_t length,

@@ -1,4 +1,5 @@
-/* Brings a frame into the input tensor. */
+/* Brings a frame into the input tensor. The data may lie in the arena itself (engine.h says how): elements
+ * are converted in ascending order, each read before anything is written behind it. */
 #include "engine.h"
 #include "requant.h"
 
@@ -43,6 +44,13 @@ static void write_u8_as_i8(const struct sz_graph_header *h, const struct sz_tens
     }
 }
 
+/* Would the conversion overtake the data? */
+static bool is_overtaken(const void *data, size_t length, const void *tensor, size_t bytes)
+{
+    uintptr_t from = (uintptr_t)data, to = (uintptr_t)tensor;
+    return from < to + bytes && to < from + length && (from < to || from + length < to + bytes);
+}
+
 enum sz_engine_status sz_input_write(const struct sz_graph *graph, enum sz_input_format format,
                                      const uint32_t *dims, size_t rank, const void *data, size_t length,
                                      void *arena, size_t arena_length)
@@ -60,6 +68,8 @@ enum sz_engine_status sz_input_write(const struct sz_graph *graph, enum sz_input
         length / (format == SZ_INPUT_F32 ? sizeof(float) : 1) != elements)
         return SZ_ENGINE_INPUT;
     void *x = (uint8_t *)arena + t->offset;
+    if (is_overtaken(data, length, x, t->bytes))
+        return SZ_ENGINE_INPUT;
     switch (format) {
     case SZ_INPUT_U8:
         if (is_f32)
@@ -70,11 +80,11 @@ enum sz_engine_status sz_input_write(const struct sz_graph *graph, enum sz_input
     case SZ_INPUT_I8:
         if (is_f32)
             return SZ_ENGINE_INPUT;
-        memcpy(x, data, length);
+        memmove(x, data, length);
         return SZ_ENGINE_OK;
     case SZ_INPUT_F32:
         if (is_f32) {
-            memcpy(x, data, length);
+            memmove(x, data, length);
             return SZ_ENGINE_OK;
         }
         for (size_t i = 0; i < elements; i++) {

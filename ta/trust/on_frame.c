@@ -1,10 +1,10 @@
-/* FRAME: a record in, a label out, in one invoke and without a storage call. RECEIPT: how far a channel got.
- */
+/* FRAME: a record in, a label out, without a storage call, and in one invoke where the model is resident.
+ * RECEIPT: how far a channel got. */
+#include "trust/answer.h"
 #include "trust/boot.h"
 #include "trust/call.h"
 #include "trust/cbor_read.h"
 #include "trust/epoch.h"
-#include "trust/label.h"
 #include "trust/roster.h"
 #include "trust/signed.h"
 #include "trust/state.h"
@@ -22,7 +22,7 @@ static enum sz_code read_header(const struct sz_call *call, struct sz_record_hea
     return sz_record_read(SZ_BYTES(prefix, length), call->shared_length, header);
 }
 
-/* Decrypts into the model's frame buffer, which the caller wipes. */
+/* Decrypts into the model's arena, which the caller wipes. */
 static enum sz_code open_record(const struct sz_call *call, const struct sz_channel *channel,
                                 const struct sz_record_header *header, struct sz_bytes *plaintext,
                                 uint8_t digest[SZ_SHA256_SIZE], uint8_t tag[SZ_TAG_SIZE])
@@ -99,31 +99,35 @@ static enum sz_code repeat(struct sz_call *call, const struct sz_channel *channe
 static enum sz_code answer(struct sz_call *call, struct sz_channel *channel,
                            const struct sz_record_header *header)
 {
-    struct sz_frame_facts facts = {.number = header->number};
-    uint8_t digest[SZ_SHA256_SIZE];
+    struct sz_answer *const answer = sz_answer_begin(call, channel, header->number);
     struct sz_bytes plaintext, data;
-    uint64_t time = sz_uptime_ms();
-    enum sz_code code = open_record(call, channel, header, &plaintext, digest, facts.tag);
-    time = sz_stage_done(SZ_STAGE_OPEN, time);
+    const uint64_t began = sz_uptime_ms();
+    enum sz_code code = open_record(call, channel, header, &plaintext, answer->digest, answer->facts.tag);
+    answer->began = sz_stage_done(SZ_STAGE_OPEN, began);
     if (code != SZ_OK) {
         return code;
     }
-    sz_channel_advance(channel, header->number); /* authentic: its number is used up, whatever follows */
-    sz_count(SZ_COUNT_FRAMES);
-    code = read_frame(plaintext, channel, &facts, &data);
+    code = read_frame(plaintext, channel, &answer->facts, &data);
     if (code == SZ_OK) {
-        code = sz_model_infer(data.at, data.length);
-        time = sz_stage_done(SZ_STAGE_INFER, time);
+        code = sz_model_infer(data);
     }
-    if (code == SZ_OK) {
-        code = sz_label_seal(channel, &facts, call->reply, call->reply_capacity, &call->reply_length);
-        (void)sz_stage_done(SZ_STAGE_SEAL, time);
+    return sz_answer_settle(call, channel, code);
+}
+
+/* For an authorised sender's frame, with a model. */
+static enum sz_code handle(struct sz_call *call, struct sz_channel *channel,
+                           const struct sz_record_header *header)
+{
+    if (header->number <= channel->last) {
+        return repeat(call, channel, header);
     }
-    if (code == SZ_OK) {
-        sz_channel_keep_label(channel, header->number, digest, SZ_BYTES(call->reply, call->reply_length));
-        sz_count(SZ_COUNT_LABELS);
+    if (!sz_input_shape_equal(&channel->shape, sz_model_input())) {
+        return SZ_BAD_FRAME;
     }
-    return code;
+    if (call->reply_capacity < sz_label_size_most()) {
+        return SZ_BUFFER_TOO_SMALL; /* before the number is used up for a label that cannot leave */
+    }
+    return answer(call, channel, header);
 }
 
 enum sz_code sz_on_frame(struct sz_call *call)
@@ -131,7 +135,12 @@ enum sz_code sz_on_frame(struct sz_call *call)
     struct sz_record_header header;
     const struct sz_member *member;
     struct sz_channel *channel;
-    enum sz_code code = read_header(call, &header);
+    enum sz_code code;
+    if (sz_answer_busy(call->session)) {
+        return SZ_BUSY;
+    }
+    sz_answer_drop(); /* a frame of the same session takes the place of the one that waits */
+    code = read_header(call, &header);
     if (code != SZ_OK) {
         return code;
     }
@@ -147,17 +156,12 @@ enum sz_code sz_on_frame(struct sz_call *call)
     if (!sz_model_active()) {
         return SZ_NO_MODEL;
     }
-    if (header.number <= channel->last) {
-        code = repeat(call, channel, &header);
-    } else if (!sz_input_shape_equal(&channel->shape, sz_model_input())) {
-        code = SZ_BAD_FRAME;
-    } else if (call->reply_capacity < sz_label_size_most()) {
-        code = SZ_BUFFER_TOO_SMALL; /* before the number is used up for a label that cannot leave */
-    } else {
-        code = answer(call, channel, &header);
+    code = handle(call, channel, &header);
+    if (code != SZ_SEGMENTS_WANTED) {
+        sz_model_wipe_inference();
+        sz_answer_drop();
+        call->b = (uint32_t)sz_epoch_now()->number;
     }
-    sz_model_wipe_inference();
-    call->b = (uint32_t)sz_epoch_now()->number;
     return code;
 }
 

@@ -1,4 +1,5 @@
 /* MODEL_BEGIN, MODEL_SEGMENT: installing a signed model, and loading the committed one after a restart. */
+#include "trust/answer.h"
 #include "trust/boot.h"
 #include "trust/call.h"
 #include "trust/cbor_read.h"
@@ -21,6 +22,9 @@ static bool busy_with_another(uintptr_t session)
 
 void sz_session_ended(uintptr_t session)
 {
+    if (!sz_answer_busy(session)) {
+        sz_answer_drop();
+    }
     if (sz_model_loading() && job_session == session) {
         sz_model_load_abort();
     }
@@ -132,6 +136,14 @@ static enum sz_code begin_load(const struct sz_manifest *manifest)
     return sz_model_load_begin(manifest, committed->content_key, false);
 }
 
+static enum sz_code tell_shortage(struct sz_call *call, enum sz_code code)
+{
+    if (code == SZ_MODEL_MEMORY) {
+        sz_model_shortage(&call->b, &call->c, &call->d);
+    }
+    return code;
+}
+
 enum sz_code sz_on_model_begin(struct sz_call *call)
 {
     struct sz_cbor_reader r = sz_cbor_reader(call->message);
@@ -160,7 +172,7 @@ enum sz_code sz_on_model_begin(struct sz_call *call)
     }
     job_session = call->session;
     call->b = 0; /* the header comes first */
-    return code;
+    return tell_shortage(call, code);
 }
 
 /* Commits, then activates: a power cut in between leaves the new model committed and loaded at the next
@@ -191,7 +203,11 @@ enum sz_code sz_on_model_segment(struct sz_call *call)
         }
     }
     if (code == SZ_OK && loaded) {
-        sz_model_activate();
+        call->b = sz_model_activate();
     }
-    return code;
+    if (code == SZ_OK && !sz_model_loading()) {
+        call->c = 1;
+        call->d = (uint32_t)sz_model_streamed();
+    }
+    return tell_shortage(call, code);
 }

@@ -265,6 +265,7 @@ test('model: header, golden test, manifest, offer, package', () => {
   const weights = sz.sealSegment(contentKey, 1, fill(100, 51));
   const golden = sz.encodeGoldenTest({ frame: fill(12, 52), outputs: [fill(4, 53)] });
   isItemOf('golden', golden);
+  isItemOf('wanted-segments', sz.encodeDeterministic([3, 4]));
   const sealedGolden = sz.sealSegment(contentKey, 2, golden);
   const header = sz.encodeContainerHeader({
     graph: fill(20, 54),

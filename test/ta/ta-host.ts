@@ -42,8 +42,10 @@ export class TaHost {
     path: string,
     /** The directory of trusted storage, for tests that damage it, take it away or put back an older copy. */
     readonly storage: string,
+    heapKib?: number,
   ) {
-    this.#child = spawn(path, [storage], { stdio: 'pipe' });
+    const env = { ...process.env, ...(heapKib !== undefined && { TA_HOST_HEAP_KIB: String(heapKib) }) };
+    this.#child = spawn(path, [storage], { stdio: 'pipe', env });
     this.#child.stdout.on('data', (chunk: Buffer) => {
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#deliver();
@@ -54,8 +56,11 @@ export class TaHost {
     });
   }
 
-  /** @param program of ta/test/ta_host.mk */
-  static create(program: 'ta_host' | 'ta_host_one_owner' = 'ta_host'): TaHost {
+  /**
+   * @param program of ta/test/ta_host.mk
+   * @param heapKib the TA's heap; default a Pi 3's
+   */
+  static create(program: 'ta_host' | 'ta_host_one_owner' = 'ta_host', heapKib?: number): TaHost {
     const root = fileURLToPath(new URL('../..', import.meta.url));
     const made = spawnSync(
       'make',
@@ -63,7 +68,7 @@ export class TaHost {
       { cwd: root },
     );
     if (made.status !== 0) throw new Error(`${program} does not build: ${made.stderr.toString()}`);
-    return new TaHost(`${root}build/ctest/${program}`, mkdtempSync(join(tmpdir(), 'ta-storage-')));
+    return new TaHost(`${root}build/ctest/${program}`, mkdtempSync(join(tmpdir(), 'ta-storage-')), heapKib);
   }
 
   /** Requests must not overlap. */
