@@ -206,9 +206,9 @@ export const configSchema = {
       env: 'SMART_ZONE_TEE_UUID',
     },
     bufferSize: {
-      doc: 'Bytes of the one shared buffer: requests in its first three quarters, replies in the rest.',
+      doc: 'Bytes of the one shared buffer: two areas for requests, one for replies. Smaller ones make models that are streamed slower.',
       format: between(65_536, 64 * 1024 * 1024),
-      default: BUFFER.in + BUFFER.out,
+      default: 2 * BUFFER.in + BUFFER.out,
       env: 'SMART_ZONE_TEE_BUFFER_SIZE',
     },
     deadlineMs: {

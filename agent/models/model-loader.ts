@@ -11,10 +11,16 @@ export interface ModelStatus {
   readonly sequence?: number;
   /** Why it failed: a code of protocol/codes.json. */
   readonly code?: string;
+  /** The same in words, with what would help where that is known. */
+  readonly reason?: string;
+  /** Bytes that the active model streams for each frame, as it does not fit in secure memory. */
+  readonly streamed?: number;
   /** Segments given to the TA, and how many there are. */
   readonly done?: number;
   readonly total?: number;
 }
+
+const TEE_LOST = ['TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE'] as const;
 
 /** Brings the model on disk into the TA: the staged one if the TA takes it, else the committed one. */
 export class ModelLoader {
@@ -47,6 +53,7 @@ export class ModelLoader {
     }
     const { sequence, fingerprint } = current;
     if (modelActive && sequence === verifyHello(await this.tee.hello()).modelSequence) {
+      await this.#readable(() => this.tee.useModel(current.file, current.places, true));
       if (this.#status.state === 'none') this.#say({ state: 'active', sequence });
       return;
     }
@@ -63,26 +70,29 @@ export class ModelLoader {
 
   /** Gives a package to the TA. Returns whether it is active now. */
   async #load(stored: StoredPackage): Promise<boolean> {
-    const { sequence, segments } = stored;
-    const total = segments.length;
+    const { sequence, file, places } = stored;
+    const total = places.length;
+    let streamed = 0;
     try {
+      await this.tee.useModel(file, places, false);
       let wanted = await this.#begin(stored);
       let done = 0;
       this.#say({ state: 'loading', sequence, done, total });
       while (wanted !== undefined) {
-        const segment = segments[wanted];
-        if (!segment) throw new SmartZoneError('MODEL_ORDER', `segment ${wanted} of ${total}`);
-        wanted = await this.tee.modelSegment(wanted, segment);
-        done += 1;
-        if (done % Math.ceil(total / 10) === 0) this.#say({ state: 'loading', sequence, done, total });
+        if (!places[wanted]) throw new SmartZoneError('MODEL_ORDER', `segment ${wanted} of ${total}`);
+        ({ wanted, streamed } = await this.tee.modelSegment(wanted));
+        // Where not all of them fit, the self-test wants some again.
+        done = Math.min(done + 1, total);
+        if (done < total && done % Math.ceil(total / 10) === 0)
+          this.#say({ state: 'loading', sequence, done, total });
       }
     } catch (error) {
-      if (isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE')) throw error;
+      if (isSmartZoneError(error, ...TEE_LOST)) throw error;
       this.#fail(error as Error, stored);
       return false;
     }
-    this.log.info('a model is active', { sequence });
-    this.#say({ state: 'active', sequence });
+    this.log.info('a model is active', { sequence, streamed });
+    this.#say({ state: 'active', sequence, ...(streamed > 0 && { streamed }) });
     return true;
   }
 
@@ -97,10 +107,11 @@ export class ModelLoader {
     }
   }
 
-  async #readable(read: () => Promise<StoredPackage | undefined>): Promise<StoredPackage | undefined> {
+  async #readable<T>(read: () => Promise<T>): Promise<T | undefined> {
     try {
       return await read();
     } catch (error) {
+      if (isSmartZoneError(error, ...TEE_LOST)) throw error;
       this.#fail(error as Error);
       return undefined;
     }
@@ -110,7 +121,7 @@ export class ModelLoader {
     const code = isSmartZoneError(error) ? error.code : 'MODEL_PROFILE';
     if (stored) this.#failed.add(stored.fingerprint);
     this.log.error('a model cannot be used', { code, reason: error.message, sequence: stored?.sequence });
-    this.#say({ state: 'failed', code, ...(stored && { sequence: stored.sequence }) });
+    this.#say({ state: 'failed', code, reason: error.message, ...(stored && { sequence: stored.sequence }) });
   }
 
   #say(status: ModelStatus): void {

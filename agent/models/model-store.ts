@@ -2,13 +2,16 @@ import { createHash } from 'node:crypto';
 import { watch, type FSWatcher } from 'node:fs';
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SegmentPlace } from '../tee/messages.js';
 import { decodeModelPackage } from '../../protocol/messages/model-package.js';
 
 /** A package on disk, as ciphertext. */
 export interface StoredPackage {
   readonly sequence: number;
   readonly envelope: Uint8Array;
-  readonly segments: readonly Uint8Array[];
+  /** The package's file, and where its segments are in it. */
+  readonly file: string;
+  readonly places: readonly SegmentPlace[];
   /** Names the content of package and offer: another name, another attempt is worth it. */
   readonly fingerprint: string;
 }
@@ -72,7 +75,12 @@ export class ModelStore {
     const { envelope, segments, manifest } = decodeModelPackage(bytes);
     const hash = createHash('sha256').update(bytes);
     hash.update((await this.offer()) ?? '');
-    return { sequence: manifest.sequence, envelope, segments, fingerprint: hash.digest('hex') };
+    const places = segments.map((segment) => ({
+      at: segment.byteOffset - bytes.byteOffset,
+      length: segment.length,
+    }));
+    const file = join(this.directory, name);
+    return { sequence: manifest.sequence, envelope, file, places, fingerprint: hash.digest('hex') };
   }
 
   async #file(name: string): Promise<Buffer | undefined> {

@@ -1,10 +1,11 @@
 import { EventEmitter } from 'node:events';
-import { Command } from '../../protocol/codes.js';
+import { Code, Command } from '../../protocol/codes.js';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 import { Backoff } from '../backoff.js';
 import type { TeeConfig } from '../config.js';
 import type { Log } from '../log.js';
-import type { InvokeReply } from './messages.js';
+import { memoryShortage } from './memory-shortage.js';
+import type { InvokeReply, SegmentPlace } from './messages.js';
 import { TeeProcess } from './process.js';
 
 /** What PING says. */
@@ -23,6 +24,14 @@ export interface SealedLabel {
   readonly epoch: number;
   /** kid of the sensor whose frame this answers, 16 hexadecimal digits. */
   readonly sensor: string;
+}
+
+/** What came of a segment. */
+export interface SegmentTaken {
+  /** The next one; undefined: the model is active and wants no more. */
+  readonly wanted: number | undefined;
+  /** Bytes that the active model streams for each frame; 0 where all of it is in secure memory. */
+  readonly streamed: number;
 }
 
 /** The index that stands for "no more segments: the model is active". */
@@ -146,30 +155,41 @@ export class TeeClient extends EventEmitter<TeeEvents> {
     return { record: output, epoch: b };
   }
 
+  /**
+   * The package whose segments are loaded next, and streamed for frames once its model is active.
+   * @param active it is active already, from an earlier session
+   */
+  useModel(file: string, places: readonly SegmentPlace[], active: boolean): Promise<void> {
+    return this.#turn((tee) => tee.useModel({ kind: 'model', file, places, active }));
+  }
+
   /** @param request CBOR [suit-envelope, model-offer / null]. Returns the first segment wanted, or undefined if none. */
   async modelBegin(request: Uint8Array): Promise<number | undefined> {
     return segmentWanted(await this.#call(Command.MODEL_BEGIN, request));
   }
 
-  /** Returns the next segment wanted, or undefined when the model is active. */
-  async modelSegment(index: number, segment: Uint8Array): Promise<number | undefined> {
-    return segmentWanted(await this.#call(Command.MODEL_SEGMENT, segment, index));
+  /** Gives the TA this segment of the package that useModel() named. */
+  async modelSegment(index: number): Promise<SegmentTaken> {
+    const reply = accepted(await this.#turn((tee) => tee.invoke({ kind: 'segment', index })));
+    return { wanted: segmentWanted(reply), streamed: reply.d };
   }
 
   /** A command that succeeds, or throws the TA's error. */
   async #call(command: Command, input?: Uint8Array, value?: number): Promise<InvokeReply> {
-    const reply = await this.#invoke(command, input, value);
-    if (reply.status !== 0) throw SmartZoneError.fromNumber(reply.status);
-    return reply;
+    return accepted(await this.#invoke(command, input, value));
+  }
+
+  #invoke(command: Command, input: Uint8Array = new Uint8Array(), value = 0): Promise<InvokeReply> {
+    return this.#turn((tee) => tee.invoke({ kind: 'invoke', command, input, value }));
   }
 
   /** Calls queue up behind each other: the TA has one thread. */
-  #invoke(command: Command, input: Uint8Array = new Uint8Array(), value = 0): Promise<InvokeReply> {
+  #turn<T>(call: (tee: TeeProcess) => Promise<T>): Promise<T> {
     const turn = this.#last.then(async () => {
       const tee = this.#process;
       if (!tee || this.#stopped) throw new SmartZoneError('TEE_UNREACHABLE', 'no session is open');
       try {
-        return await tee.invoke({ kind: 'invoke', command, input, value });
+        return await call(tee);
       } catch (error) {
         if (isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT')) this.#lose(tee, error);
         throw error;
@@ -216,6 +236,14 @@ export class TeeClient extends EventEmitter<TeeEvents> {
     }
   }
 }
+
+/** Throws the error that the TA replied. */
+const accepted = (reply: InvokeReply): InvokeReply => {
+  const { status, b, c, d } = reply;
+  if (status === Code.MODEL_MEMORY) throw new SmartZoneError('MODEL_MEMORY', memoryShortage(b, c, d));
+  if (status !== 0) throw SmartZoneError.fromNumber(status);
+  return reply;
+};
 
 const segmentWanted = ({ b }: InvokeReply): number | undefined => (b === ALL_SEGMENTS ? undefined : b);
 

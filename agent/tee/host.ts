@@ -1,5 +1,8 @@
 import { createRequire } from 'node:module';
-import type { HostReply, HostRequest, InvokeReply } from './messages.js';
+import { Command } from '../../protocol/codes.js';
+import type { HostProgress, HostReply, HostRequest, InvokeReply, ModelRequest } from './messages.js';
+import { ModelFile } from './model-file.js';
+import { SegmentFeeder } from './segment-feeder.js';
 import { TeeSession } from './session.js';
 
 /*
@@ -11,19 +14,48 @@ process.on('SIGINT', () => undefined);
 process.on('SIGHUP', () => undefined);
 
 let session: TeeSession | undefined;
+let feeder: SegmentFeeder | undefined;
+/** The package that segments are loaded from; it becomes the feeder's when the TA says that its model is active. */
+let loading: ModelFile | undefined;
+
+const useModel = ({ file, places, active }: ModelRequest): void => {
+  if (loading !== feeder?.model) loading?.close();
+  loading = ModelFile.open(file, places);
+  if (active) becomesActive();
+};
+
+const becomesActive = (): void => {
+  if (loading) feeder?.useModel(loading);
+};
+
+const sendSegment = async (opened: TeeSession, index: number): Promise<InvokeReply> => {
+  const segment = new Uint8Array(loading?.sizeOf(index) ?? 0);
+  loading?.read([index], segment);
+  const reply = await opened.invoke(Command.MODEL_SEGMENT, segment, index);
+  if (reply.status === 0 && reply.c === 1) becomesActive();
+  return reply;
+};
 
 const answer = async (request: HostRequest): Promise<HostReply> => {
   if (request.kind === 'open') {
     session = await TeeSession.create(createRequire(import.meta.url), request);
+    feeder = new SegmentFeeder(session, () => reply({ kind: 'progress' }));
     return { kind: 'opened' };
   }
-  if (!session) throw new Error('no session');
-  const { command, input, value } = request;
-  const reply: InvokeReply = await session.invoke(command, input, value);
-  return reply;
+  if (!session || !feeder) throw new Error('no session');
+  switch (request.kind) {
+    case 'model':
+      useModel(request);
+      return { kind: 'ready' };
+    case 'segment':
+      return await sendSegment(session, request.index);
+    case 'invoke':
+      if (request.command === Command.FRAME) return await feeder.frame(request.input);
+      return await session.invoke(request.command, request.input, request.value);
+  }
 };
 
-const reply = (message: HostReply): void => {
+const reply = (message: HostReply | HostProgress): void => {
   process.send?.(message);
 };
 

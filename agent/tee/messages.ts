@@ -18,7 +18,28 @@ export interface InvokeRequest {
   readonly value: number;
 }
 
-export type HostRequest = OpenRequest | InvokeRequest;
+/** Where a segment's ciphertext is in its package file. */
+export interface SegmentPlace {
+  readonly at: number;
+  readonly length: number;
+}
+
+/** The package whose segments are given to the TA from now on: to load them, and for every frame where they do not fit. */
+export interface ModelRequest {
+  readonly kind: 'model';
+  readonly file: string;
+  readonly places: readonly SegmentPlace[];
+  /** The TA has this model already, from an earlier session. */
+  readonly active: boolean;
+}
+
+/** MODEL_SEGMENT with this segment of that package. */
+export interface SegmentRequest {
+  readonly kind: 'segment';
+  readonly index: number;
+}
+
+export type HostRequest = OpenRequest | InvokeRequest | ModelRequest | SegmentRequest;
 
 export interface InvokeReply {
   readonly kind: 'reply';
@@ -37,4 +58,9 @@ export interface HostFailure {
   readonly teec?: number | undefined;
 }
 
-export type HostReply = { readonly kind: 'opened' } | InvokeReply | HostFailure;
+/** Not an answer yet: the TEE has answered one of several calls that the request takes. */
+export interface HostProgress {
+  readonly kind: 'progress';
+}
+
+export type HostReply = { readonly kind: 'opened' | 'ready' } | InvokeReply | HostFailure;

@@ -5,7 +5,15 @@ import { SmartZoneError } from '../../protocol/errors.js';
 import type { TeeConfig } from '../config.js';
 import { packageRoot } from '../package-root.js';
 import { teecError } from './errors.js';
-import type { HostReply, HostRequest, InvokeReply, InvokeRequest } from './messages.js';
+import type {
+  HostProgress,
+  HostReply,
+  HostRequest,
+  InvokeReply,
+  InvokeRequest,
+  ModelRequest,
+  SegmentRequest,
+} from './messages.js';
 
 /**
  * One TEE client process with one open session. It is a process of its own because a call that hangs in the TEE (a dead
@@ -17,12 +25,17 @@ export class TeeProcess {
   readonly #deadlineMs: number;
   readonly exited: Promise<void>;
   #answer: ((reply: HostReply | undefined) => void) | undefined;
+  #deadline: NodeJS.Timeout | undefined;
   #dead = false;
 
   private constructor(child: ChildProcess, deadlineMs: number) {
     this.#child = child;
     this.#deadlineMs = deadlineMs;
-    child.on('message', (reply) => this.#answer?.(reply as HostReply));
+    child.on('message', (message) => {
+      const reply = message as HostReply | HostProgress;
+      if (reply.kind === 'progress') this.#deadline?.refresh();
+      else this.#answer?.(reply);
+    });
     this.exited = new Promise((resolve) => {
       const gone = (): void => {
         this.#dead = true;
@@ -75,10 +88,16 @@ export class TeeProcess {
   }
 
   /** One call. Throws TEE_TIMEOUT or TEE_DIED (the process must then be killed), or what teecError() makes of a failure. */
-  async invoke(request: InvokeRequest): Promise<InvokeReply> {
+  async invoke(request: InvokeRequest | SegmentRequest): Promise<InvokeReply> {
     const reply = await this.#request(request);
     if (reply.kind === 'reply') return reply;
     throw reply.kind === 'failure' ? teecError(reply.teec, reply.message) : new SmartZoneError('TEE_DIED');
+  }
+
+  /** Opens a package's file. Throws MODEL_UNKNOWN where it cannot be opened. */
+  async useModel(request: ModelRequest): Promise<void> {
+    const reply = await this.#request(request);
+    if (reply.kind === 'failure') throw new SmartZoneError('MODEL_UNKNOWN', reply.message);
   }
 
   /** Closes the session in order; kills the process when it does not end soon. */
@@ -99,6 +118,7 @@ export class TeeProcess {
         this.#answer = undefined;
         reject(new SmartZoneError('TEE_TIMEOUT', `${this.#deadlineMs} ms`));
       }, this.#deadlineMs);
+      this.#deadline = timer;
       const died = (): void => reject(new SmartZoneError('TEE_DIED', 'the TEE client process ended'));
       this.#answer = (reply) => {
         clearTimeout(timer);

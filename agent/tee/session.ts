@@ -18,13 +18,13 @@ export class TeecFailure extends Error {
 /** One open session with the TA, in the parameter layout that its commands take (protocol/codes.json, ta/entry.c). */
 export class TeeSession {
   readonly #native: NativeSession;
-  /** Requests lie before this offset, replies from there on. */
+  /** Requests lie before this offset, in one or two halves, replies from there on. */
   readonly #split: number;
 
   private constructor(native: NativeSession) {
     this.#native = native;
     const { length } = native.buffer;
-    this.#split = Math.min(BUFFER.in, Math.floor((length / 4) * 3));
+    this.#split = Math.min(2 * BUFFER.in, Math.max(Math.floor((length / 4) * 3), length - BUFFER.out));
   }
 
   /** Loads the addon and opens a session. @param load loads a CommonJS module by path */
@@ -37,11 +37,28 @@ export class TeeSession {
   /** The reply's output is a copy. Throws TeecFailure. */
   async invoke(command: number, input: Uint8Array, value: number): Promise<InvokeReply> {
     const { buffer } = this.#native;
-    if (input.length > this.#split) throw new TeecFailure(TEEC_ERROR_SHORT_BUFFER, TEEC_ORIGIN_API);
+    if (input.length > Math.min(this.#split, BUFFER.in))
+      throw new TeecFailure(TEEC_ERROR_SHORT_BUFFER, TEEC_ORIGIN_API);
     buffer.set(input);
+    return await this.#invoke(command, 0, input.length, value);
+  }
+
+  /** One half of the request area, to be filled by the caller while nothing that lies in it is under way. */
+  half(which: 0 | 1): Uint8Array {
+    const length = Math.floor(this.#split / 2);
+    return this.#native.buffer.subarray(which * length, (which + 1) * length);
+  }
+
+  /** As invoke(), with the request that lies at the beginning of this half. */
+  invokeHalf(command: number, which: 0 | 1, length: number, value: number): Promise<InvokeReply> {
+    return this.#invoke(command, which * Math.floor(this.#split / 2), length, value);
+  }
+
+  async #invoke(command: number, inOffset: number, inLength: number, value: number): Promise<InvokeReply> {
+    const { buffer } = this.#native;
     const { result, origin, outLength, a, b, c, d } = await this.#native.invoke(command, {
-      inOffset: 0,
-      inLength: input.length,
+      inOffset,
+      inLength,
       outOffset: this.#split,
       outLength: buffer.length - this.#split,
       a: value,

@@ -22,6 +22,7 @@ import {
   signPackage,
   wrapFor,
   type GoldenRunner,
+  type SealedModel,
 } from '../../clients/publisher/index.js';
 import { RulesClient, type LabelEvent } from '../../clients/rules/index.js';
 import { SensorClient } from '../../clients/sensor/index.js';
@@ -118,6 +119,11 @@ export class DeviceFixture {
       golden: identity,
       results: { kind: 'vector' },
     });
+    this.stage(owner, sealed, sequence);
+  }
+
+  /** Leaves this model for the agent to install. */
+  stage(owner: Owner, sealed: SealedModel, sequence: number): void {
     const signed = signPackage(sealed, this.publisher.signing, sequence);
     const [device] = owner.devices;
     if (!device) throw new Error('no device');
