@@ -9,6 +9,7 @@ import { ARCHITECTURE_NAMES, type Architecture } from './nets/architectures.js';
 import { ROOT, SCRATCH } from './paths.js';
 import { runTool } from './peers/run-tool.js';
 import { table, type Figure } from './report.js';
+import { endToEndSuite, energySuite } from './suites/e2e.js';
 import { engineSuite } from './suites/engine.js';
 import { naiveSuite } from './suites/naive.js';
 import { teeSuite } from './suites/tee.js';
@@ -17,6 +18,8 @@ const SUITES = {
   engine: engineSuite,
   tee: teeSuite,
   naive: naiveSuite,
+  energy: energySuite,
+  e2e: endToEndSuite,
 } as const satisfies Record<string, Suite>;
 type SuiteName = keyof typeof SUITES;
 

@@ -160,3 +160,7 @@ export const onnxFiles = (model: BenchNet, precision: Precision): string[] => {
     fileIn(model.name, `${precision}-input-nchw`, new Uint8Array(planes.buffer)),
   ];
 };
+
+/** The int8 net for raw pictures. */
+export const pictureOnnxFile = (model: BenchNet): string =>
+  fileIn(model.name, 'int8-pictures.onnx', int8Onnx(model.quantised, true));

@@ -10,6 +10,7 @@ const float = (value: number): Uint8Array => bytesOf(Float32Array.of(value));
 const int64s = (values: readonly number[]): Uint8Array =>
   new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
 const nchw = ({ h, w, c }: Shape): number[] => [1, c, h, w];
+const nhwc = ({ h, w, c }: Shape): number[] => [1, h, w, c];
 const pads = ({ top, left, bottom, right }: Pads): number[] => [top, left, bottom, right];
 
 /** The net in float32: input `input` [1, C, H, W], output `output`. */
@@ -39,8 +40,9 @@ export const floatOnnx = (net: Net): Uint8Array => {
  * The net as ONNX Runtime's own quantiser writes it, QuantizeLinear and DequantizeLinear around float operators, with uint8
  * activations (value + 128 of ours: what its x86 kernels are fastest with), int8 weights per channel, int32 biases. Input and
  * output are uint8.
+ * @param pictures the input is [1, H, W, C], as pictures come
  */
-export const int8Onnx = ({ net, tensors, weights }: QuantisedNet): Uint8Array => {
+export const int8Onnx = ({ net, tensors, weights }: QuantisedNet, pictures = false): Uint8Array => {
   const graph = new OnnxGraph(`${net.name}-int8`);
   const layers = quantisedLayers(net);
   const last = outputOf(layers);
@@ -51,7 +53,8 @@ export const int8Onnx = ({ net, tensors, weights }: QuantisedNet): Uint8Array =>
       graph.constant(`t${i}_zero`, 'uint8', [], Uint8Array.of(zeroPoint + 128)),
     ];
   };
-  const quantisedName = (i: number): string => (i === 0 ? 'input' : i === last ? 'output' : `t${i}_q`);
+  const input = pictures ? graph.node('Transpose', ['input'], 'planes', { perm: [0, 3, 1, 2] }) : 'input';
+  const quantisedName = (i: number): string => (i === 0 ? input : i === last ? 'output' : `t${i}_q`);
   const read = new Map<number, string>();
   const dequantised = (i: number): string => {
     let name = read.get(i);
@@ -101,7 +104,7 @@ export const int8Onnx = ({ net, tensors, weights }: QuantisedNet): Uint8Array =>
     graph.node('QuantizeLinear', [`t${output}`, ...quantisation(output)], quantisedName(output));
   }
   return graph.finish(
-    { name: 'input', type: 'uint8', dims: nchw(shapeOf(net, 0)) },
+    { name: 'input', type: 'uint8', dims: (pictures ? nhwc : nchw)(shapeOf(net, 0)) },
     { name: 'output', type: 'uint8', dims: nchw(shapeOf(net, last)) },
   );
 };
