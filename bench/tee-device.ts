@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import type { InvokeReply } from '../agent/tee/messages.js';
+import { SegmentFeeder } from '../agent/tee/segment-feeder.js';
 import { TeeSession } from '../agent/tee/session.js';
 import { readPackage, signPackage, wrapFor, type SealedModel } from '../clients/publisher/index.js';
 import { findTee } from '../demo/processes.js';
@@ -71,10 +73,12 @@ export class TeeDevice {
   readonly #rules = party('rules');
   readonly #publisher = party('publisher');
   #session: TeeSession | undefined;
+  #feeder: SegmentFeeder | undefined;
   #frames: RecordWriter | undefined;
   #shape: SealedModel['header']['input'] | undefined;
   #epoch: { readonly secret: Uint8Array; readonly epoch: number } | undefined;
   #lastLabel: Uint8Array | undefined;
+  #streamed = 0;
 
   private constructor() {
     this.#folder = mkdtempSync(join(tmpdir(), 'sz-tee-'));
@@ -98,8 +102,9 @@ export class TeeDevice {
       addon: join(build, 'smart_zone_tee.node'),
       library: join(build, 'libteec-soft.so'),
       uuid: TA_UUID,
-      bufferSize: BUFFER.in + BUFFER.out,
+      bufferSize: 2 * BUFFER.in + BUFFER.out,
     });
+    device.#feeder = new SegmentFeeder(device.#session, () => undefined);
     if (core !== undefined)
       runTool([
         'taskset',
@@ -152,13 +157,24 @@ export class TeeDevice {
     const receiver = { kid: hello.device, agreementKey: hello.agreementKey };
     const offer = wrapFor(receiver, signed, model.contentKey, signing);
     const { envelope, segments } = readPackage(signed.bytes);
-    let { b: next } = await this.#call(Command.MODEL_BEGIN, encodeModelBegin(envelope, offer));
-    while (next !== NO_MORE_SEGMENTS)
-      next = (await this.#call(Command.MODEL_SEGMENT, segments[next] ?? new Uint8Array(0), next)).b;
+    let reply = await this.#call(Command.MODEL_BEGIN, encodeModelBegin(envelope, offer));
+    while (reply.b !== NO_MORE_SEGMENTS)
+      reply = await this.#call(Command.MODEL_SEGMENT, segments[reply.b] ?? new Uint8Array(0), reply.b);
+    this.#streamed = reply.d;
+    this.#feeder?.useModel({
+      sizeOf: (index) => segments[index]?.length,
+      read: (indices, into) => putSegments(segments, indices, into),
+      close: () => undefined,
+    });
     hello = await this.#hello();
     this.#shape = model.header.input;
     await this.#openFrames(hello);
     await this.#openLabels(hello);
+  }
+
+  /** Bytes of the model that go through shared memory for each frame: 0 where all of it is in secure memory. */
+  get streamed(): number {
+    return this.#streamed;
   }
 
   async #openFrames(hello: VerifiedHello): Promise<void> {
@@ -204,9 +220,10 @@ export class TeeDevice {
     const times: number[] = [];
     for (const record of records) {
       const began = performance.now();
-      const { output } = await this.#call(Command.FRAME, record);
+      const reply = await this.#feeder?.frame(record);
       times.push(performance.now() - began);
-      this.#lastLabel = output;
+      if (reply?.status !== 0) throw SmartZoneError.fromNumber(reply?.status ?? 0);
+      this.#lastLabel = reply.output;
     }
     return times;
   }
@@ -249,14 +266,28 @@ export class TeeDevice {
     return verifyHello((await this.#call(Command.HELLO)).output);
   }
 
-  async #call(
-    command: number,
-    input: Uint8Array = new Uint8Array(0),
-    value = 0,
-  ): Promise<{ output: Uint8Array; b: number }> {
+  async #call(command: number, input: Uint8Array = new Uint8Array(0), value = 0): Promise<InvokeReply> {
     if (!this.#session) throw new Error('no session');
     const reply = await this.#session.invoke(command, input, value);
     if (reply.status !== 0) throw SmartZoneError.fromNumber(reply.status);
     return reply;
   }
 }
+
+/** As many of these segments as fit, one behind the other. */
+const putSegments = (
+  segments: readonly Uint8Array[],
+  indices: readonly number[],
+  into: Uint8Array,
+): { count: number; length: number } => {
+  let length = 0;
+  let count = 0;
+  for (const index of indices) {
+    const segment = segments[index];
+    if (!segment || length + segment.length > into.length) break;
+    into.set(segment, length);
+    length += segment.length;
+    count += 1;
+  }
+  return { count, length };
+};

@@ -1,12 +1,13 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { SegmentPlace } from './messages.js';
+import type { SegmentSource } from './segment-feeder.js';
 
 /**
  * A model package's segments, read from the file each time they are needed: they are ciphertext, the page cache keeps what is
  * read for every frame, and a model of any size costs this process no memory. The file stays the one that was opened, also when
  * another takes its name.
  */
-export class ModelFile {
+export class ModelFile implements SegmentSource {
   readonly #descriptor: number;
   readonly #places: readonly SegmentPlace[];
 
@@ -20,12 +21,10 @@ export class ModelFile {
     return new ModelFile(openSync(path, 'r'), places);
   }
 
-  /** Bytes of a segment; undefined: there is no such segment. */
   sizeOf(index: number): number | undefined {
     return this.#places[index]?.length;
   }
 
-  /** Reads as many of these segments as fit, one behind the other. Returns how many, and their bytes. */
   read(indices: readonly number[], into: Uint8Array): { count: number; length: number } {
     let length = 0;
     let count = 0;

@@ -1,8 +1,16 @@
 import { decodeStrict } from '../../protocol/cbor.js';
 import { Code, Command } from '../../protocol/codes.js';
 import type { InvokeReply } from './messages.js';
-import type { ModelFile } from './model-file.js';
 import type { TeeSession } from './session.js';
+
+/** Where a model's segments come from. */
+export interface SegmentSource {
+  /** Bytes of a segment; undefined: there is no such segment. */
+  sizeOf(index: number): number | undefined;
+  /** Puts as many of these segments as fit one behind the other. Returns how many, and their bytes. */
+  read(indices: readonly number[], into: Uint8Array): { count: number; length: number };
+  close(): void;
+}
 
 /** Segments that lie in one half of the request area, ready to be sent. */
 interface Staged {
@@ -19,7 +27,7 @@ export class SegmentFeeder {
   readonly #session: TeeSession;
   /** Tells that the TA goes on working: a long inference is no hanging call. */
   readonly #progress: () => void;
-  #model: ModelFile | undefined;
+  #model: SegmentSource | undefined;
   /** What the model's frames want first: the same for all of them. */
   #first: readonly number[] = [];
 
@@ -28,12 +36,12 @@ export class SegmentFeeder {
     this.#progress = progress;
   }
 
-  get model(): ModelFile | undefined {
+  get model(): SegmentSource | undefined {
     return this.#model;
   }
 
   /** The model that is active in the TA from now on; the one before is closed. */
-  useModel(model: ModelFile): void {
+  useModel(model: SegmentSource): void {
     if (this.#model !== model) this.#model?.close();
     this.#model = model;
     this.#first = [];
