@@ -27,7 +27,7 @@ const I8: Packing = {
   columns: 4,
   depthStep: 8,
   rows: 16,
-  panels: 4,
+  panels: 16,
   inputOffset: 0,
   panelIndex: (k, c, depth) => {
     const whole = depth - (depth % 16);

@@ -18,6 +18,7 @@
 
 #define COLUMNS 4
 #define TILE_ROWS 4
+#define NEAR_BYTES 16384 /* weights that stay in the first cache while all rows pass */
 
 /*
  * Registers: 0..7 inputs, two of each row; 8..11 weights, one of each column; 12..15 products; 16 + 4 * row +
@@ -154,28 +155,44 @@
                                                            "subs %[count], %[count], #1\n\t" STORE_##ROWS    \
         "b.ne 0b\n\t"
 
-/* One to four rows times some whole panels. */
-struct rows {
-    const uint8_t *a[TILE_ROWS];
-    uint8_t *y[TILE_ROWS]; /* 4-byte aligned */
-    const int32_t *terms;  /* [TILE_ROWS][4], each row's term in all four; NULL: none */
-    const uint8_t *output; /* low, high, zero_y: 16 bytes each */
-    size_t depth;
+/* Some rows times some whole panels. */
+struct part {
+    const uint8_t *a, *panel;
+    size_t a_stride, y_stride, depth, count; /* of panels */
+    uint8_t *y;                              /* 4-byte aligned */
+    const uint8_t *output;                   /* low, high, zero_y: 16 bytes each */
+    const int32_t *terms;                    /* each row's term; NULL: none */
 };
 
-static inline __attribute__((always_inline)) void run_panels(const struct rows *rows, size_t height,
-                                                             const uint8_t *panel, size_t count)
+/* One to four rows from `row` on. */
+static inline __attribute__((always_inline)) void run_rows(const struct part *part, size_t row, size_t height)
 {
-    const uint8_t *a0 = rows->a[0], *a1 = rows->a[1], *a2 = rows->a[2], *a3 = rows->a[3];
-    uint8_t *y0 = rows->y[0], *y1 = rows->y[1], *y2 = rows->y[2], *y3 = rows->y[3];
+    size_t a_step = part->a_stride, y_step = part->y_stride;
+    const uint8_t *a0 = part->a + row * a_step;
+    const uint8_t *a1 = height > 1 ? a0 + a_step : a0;
+    const uint8_t *a2 = height > 2 ? a1 + a_step : a0;
+    const uint8_t *a3 = height > 3 ? a2 + a_step : a0;
+    uint8_t *y0 = part->y + row * y_step;
+    uint8_t *y1 = height > 1 ? y0 + y_step : y0;
+    uint8_t *y2 = height > 2 ? y1 + y_step : y0;
+    uint8_t *y3 = height > 3 ? y2 + y_step : y0;
+    const uint8_t *panel = part->panel;
+    size_t count = part->count;
+    int32_t terms[TILE_ROWS * 4];
+    const int32_t *row_terms = NULL;
     const uint8_t *b;
     size_t n;
+    if (part->terms != NULL) {
+        for (size_t r = 0; r < height; r++)
+            sz_neon_store_16(terms + 4 * r, vreinterpretq_u8_s32(vdupq_n_s32(part->terms[row + r])));
+        row_terms = terms;
+    }
 #define RUN(ROWS)                                                                                            \
     __asm__ volatile(                                                                                        \
         PANELS(ROWS)                                                                                         \
         : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [y0] "+r"(y0), [y1] "+r"(y1),          \
           [y2] "+r"(y2), [y3] "+r"(y3), [panel] "+r"(panel), [count] "+r"(count), [b] "=&r"(b), [n] "=&r"(n) \
-        : [depth] "r"(rows->depth), [output] "r"(rows->output), [terms] "r"(rows->terms)                     \
+        : [depth] "r"(part->depth), [output] "r"(part->output), [terms] "r"(row_terms)                       \
         : "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",   \
           "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26",  \
           "v27", "v28", "v29", "v30", "v31")
@@ -188,6 +205,19 @@ static inline __attribute__((always_inline)) void run_panels(const struct rows *
     else
         RUN(1);
 #undef RUN
+}
+
+static void run_part(const struct part *part, size_t rows)
+{
+    size_t row = 0;
+    for (; row + TILE_ROWS <= rows; row += TILE_ROWS)
+        run_rows(part, row, 4);
+    if (rows - row == 3)
+        run_rows(part, row, 3);
+    else if (rows - row == 2)
+        run_rows(part, row, 2);
+    else if (rows - row == 1)
+        run_rows(part, row, 1);
 }
 
 /* One panel for any weights and with any number of columns: the products are added one by one. */
@@ -226,44 +256,26 @@ static bool has_mark(const struct sz_panel_job *job)
     return (marks & 0x80) != 0;
 }
 
-static inline __attribute__((always_inline)) void run_rows(const struct sz_panel_job *job, size_t row,
-                                                           size_t height, struct rows *rows)
-{
-    int32_t terms[TILE_ROWS * 4];
-    for (size_t r = 0; r < TILE_ROWS; r++) {
-        size_t at = row + (r < height ? r : 0);
-        rows->a[r] = (const uint8_t *)job->a + at * job->a_stride;
-        rows->y[r] = (uint8_t *)job->y + at * job->y_stride;
-        if (job->row_terms != NULL)
-            sz_neon_store_16(terms + 4 * r, vreinterpretq_u8_s32(vdupq_n_s32(job->row_terms[at])));
-    }
-    rows->terms = job->row_terms != NULL ? terms : NULL;
-    run_panels(rows, height, job->b, job->columns / COLUMNS);
-}
-
 void sz_neon_panels_i8(const struct sz_panel_job *job)
 {
     struct sz_neon_output out = sz_neon_output_of(job->zero_y, job->bounds);
     uint8_t output[3 * 16];
-    struct rows rows = {.output = output, .depth = job->depth};
-    size_t row = 0, any = 0;
     /* The fast way stores four bytes at once. */
-    if ((((uintptr_t)job->y | job->y_stride) & 3) == 0 && !has_mark(job))
-        any = job->columns / COLUMNS * COLUMNS;
+    bool is_fast = (((uintptr_t)job->y | job->y_stride) & 3) == 0 && !has_mark(job);
+    size_t whole = is_fast ? job->columns / COLUMNS : 0;
+    size_t group = NEAR_BYTES / job->panel_bytes > 2 ? NEAR_BYTES / job->panel_bytes : 2;
+    struct part part = {job->a, job->b, job->a_stride, job->y_stride, job->depth,
+                        0,      job->y, output,        job->row_terms};
     sz_neon_store_16(output, vreinterpretq_u8_f32(out.low));
     sz_neon_store_16(output + 16, vreinterpretq_u8_f32(out.high));
     sz_neon_store_16(output + 32, vreinterpretq_u8_s8(out.zero));
-    if (any != 0) {
-        for (; row + TILE_ROWS <= job->rows; row += TILE_ROWS)
-            run_rows(job, row, 4, &rows);
-        if (job->rows - row == 3)
-            run_rows(job, row, 3, &rows);
-        else if (job->rows - row == 2)
-            run_rows(job, row, 2, &rows);
-        else if (job->rows - row == 1)
-            run_rows(job, row, 1, &rows);
+    for (size_t left = whole; left > 0; left -= part.count) {
+        part.count = left < group ? left : group;
+        run_part(&part, job->rows);
+        part.panel += part.count * job->panel_bytes;
+        part.y += part.count * COLUMNS;
     }
-    for (size_t c = any; c < job->columns; c += COLUMNS)
+    for (size_t c = whole * COLUMNS; c < job->columns; c += COLUMNS)
         for (size_t r = 0; r < job->rows; r++)
             run_any(job, r, job->b + c / COLUMNS * job->panel_bytes, c);
 }
