@@ -11,12 +11,14 @@ import { runTool } from './peers/run-tool.js';
 import { table, type Figure } from './report.js';
 import { endToEndSuite, energySuite } from './suites/e2e.js';
 import { engineSuite } from './suites/engine.js';
+import { memorySuite } from './suites/memory.js';
 import { naiveSuite } from './suites/naive.js';
 import { teeSuite } from './suites/tee.js';
 
 const SUITES = {
   engine: engineSuite,
   tee: teeSuite,
+  memory: memorySuite,
   naive: naiveSuite,
   energy: energySuite,
   e2e: endToEndSuite,

@@ -1,12 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import type { InvokeReply } from '../agent/tee/messages.js';
+import { ModelFile } from '../agent/tee/model-file.js';
 import { SegmentFeeder } from '../agent/tee/segment-feeder.js';
 import { TeeSession } from '../agent/tee/session.js';
-import { readPackage, signPackage, wrapFor, type SealedModel } from '../clients/publisher/index.js';
+import { signPackage, wrapFor, type SealedModel } from '../clients/publisher/index.js';
 import { findTee } from '../demo/processes.js';
 import {
   AgreementKey,
@@ -37,6 +38,7 @@ import {
   type Telemetry,
   type VerifiedHello,
 } from '../protocol/index.js';
+import { decodeModelPackage } from '../protocol/messages/model-package.js';
 import { ROOT } from './paths.js';
 import { runTool } from './peers/run-tool.js';
 
@@ -78,7 +80,6 @@ export class TeeDevice {
   #shape: SealedModel['header']['input'] | undefined;
   #epoch: { readonly secret: Uint8Array; readonly epoch: number } | undefined;
   #lastLabel: Uint8Array | undefined;
-  #streamed = 0;
 
   private constructor() {
     this.#folder = mkdtempSync(join(tmpdir(), 'sz-tee-'));
@@ -149,32 +150,36 @@ export class TeeDevice {
     await this.#call(Command.ROSTER, roster);
   }
 
-  /** Loads a model and opens the channels of the sensor and the rules host. @throws SmartZoneError as the TA refuses it */
-  async install(model: SealedModel): Promise<void> {
+  /**
+   * Loads a model and opens the channels of the sensor and the rules host.
+   * @returns bytes of weights that it streams for each frame
+   * @throws SmartZoneError as the TA refuses it
+   */
+  async install(model: SealedModel): Promise<number> {
     let hello = await this.#hello();
     const { signing } = this.#publisher;
     const signed = signPackage(model, signing, 1);
     const receiver = { kid: hello.device, agreementKey: hello.agreementKey };
     const offer = wrapFor(receiver, signed, model.contentKey, signing);
-    const { envelope, segments } = readPackage(signed.bytes);
+    const { envelope, segments } = decodeModelPackage(signed.bytes);
     let reply = await this.#call(Command.MODEL_BEGIN, encodeModelBegin(envelope, offer));
     while (reply.b !== NO_MORE_SEGMENTS)
-      reply = await this.#call(Command.MODEL_SEGMENT, segments[reply.b] ?? new Uint8Array(0), reply.b);
-    this.#streamed = reply.d;
-    this.#feeder?.useModel({
-      sizeOf: (index) => segments[index]?.length,
-      read: (indices, into) => putSegments(segments, indices, into),
-      close: () => undefined,
-    });
+      reply = await this.#call(Command.MODEL_SEGMENT, segments[reply.b], reply.b);
+    this.#feeder?.useModel(this.#packageFile(signed.bytes, segments));
     hello = await this.#hello();
     this.#shape = model.header.input;
     await this.#openFrames(hello);
     await this.#openLabels(hello);
+    return reply.d;
   }
 
-  /** Bytes of the model that go through shared memory for each frame: 0 where all of it is in secure memory. */
-  get streamed(): number {
-    return this.#streamed;
+  #packageFile(bytes: Uint8Array, segments: readonly Uint8Array[]): ModelFile {
+    const path = join(this.#folder, 'package');
+    writeFileSync(path, bytes);
+    return ModelFile.open(
+      path,
+      segments.map((segment) => ({ at: segment.byteOffset - bytes.byteOffset, length: segment.length })),
+    );
   }
 
   async #openFrames(hello: VerifiedHello): Promise<void> {
@@ -213,7 +218,7 @@ export class TeeDevice {
     this.#epoch = openLabelOffer(output, signingKey, { id: signing.kid, freshness: freshNonce }, prekey);
   }
 
-  /** Sealed frame to sealed label; a noise frame each time. @returns milliseconds of each invoke */
+  /** Sealed frame to sealed label, with as many invokes as it takes; a noise frame each time. @returns milliseconds of each */
   async run(count: number): Promise<number[]> {
     // Sealed before the first is timed: the sensor is another machine.
     const records = Array.from({ length: count }, () => this.#sealedFrame());
@@ -222,8 +227,7 @@ export class TeeDevice {
       const began = performance.now();
       const reply = await this.#feeder?.frame(record);
       times.push(performance.now() - began);
-      if (reply?.status !== 0) throw SmartZoneError.fromNumber(reply?.status ?? 0);
-      this.#lastLabel = reply.output;
+      this.#lastLabel = accepted(reply).output;
     }
     return times;
   }
@@ -267,27 +271,12 @@ export class TeeDevice {
   }
 
   async #call(command: number, input: Uint8Array = new Uint8Array(0), value = 0): Promise<InvokeReply> {
-    if (!this.#session) throw new Error('no session');
-    const reply = await this.#session.invoke(command, input, value);
-    if (reply.status !== 0) throw SmartZoneError.fromNumber(reply.status);
-    return reply;
+    return accepted(await this.#session?.invoke(command, input, value));
   }
 }
 
-/** As many of these segments as fit, one behind the other. */
-const putSegments = (
-  segments: readonly Uint8Array[],
-  indices: readonly number[],
-  into: Uint8Array,
-): { count: number; length: number } => {
-  let length = 0;
-  let count = 0;
-  for (const index of indices) {
-    const segment = segments[index];
-    if (!segment || length + segment.length > into.length) break;
-    into.set(segment, length);
-    length += segment.length;
-    count += 1;
-  }
-  return { count, length };
+const accepted = (reply: InvokeReply | undefined): InvokeReply => {
+  if (reply === undefined) throw new Error('no session');
+  if (reply.status !== 0) throw SmartZoneError.fromNumber(reply.status);
+  return reply;
 };

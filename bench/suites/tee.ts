@@ -1,4 +1,4 @@
-import { SmartZoneError } from '../../protocol/index.js';
+import { isSmartZoneError } from '../../protocol/index.js';
 import type { Context } from '../context.js';
 import { fullPlan, interleave } from '../interleave.js';
 import { engineModel, sealedModel, type BenchNet, type Precision } from '../model-files.js';
@@ -7,13 +7,12 @@ import { TeeDevice, type Budget } from '../tee-device.js';
 import { Worker } from '../worker.js';
 import { OURS } from './engine.js';
 
-const TEE = 'TA, frame → label';
-
 /** Enough for any of the nets, where the default of a Pi 3 is not. */
 const LARGE: Budget = { secureKib: 96 * 1024, heapKib: 94 * 1024 };
 
 /**
- * Through the TEE client API and the software TEE: sealed frame in, signed and sealed label out, against the same network in
+ * Through the TEE client API and the software TEE, in the default budget of a Pi 3, and resident in a larger one where it does
+ * not fit there: sealed frame in, signed and sealed label out, against the same network in
  * process. Both on one core; the client that waits for the TA is on another.
  */
 export const teeSuite = async (context: Context): Promise<void> => {
@@ -29,19 +28,24 @@ export const teeSuite = async (context: Context): Promise<void> => {
 const measure = async (context: Context, net: BenchNet, precision: Precision): Promise<void> => {
   const model = await sealedModel(net, precision, context.target);
   const engine = await Worker.start(engineModel(net, precision, context.target).command, context.core);
-  let device: TeeDevice | undefined;
+  const devices: { engine: string; worker: TeeDevice }[] = [];
+  const place = async (name: string, budget?: Budget): Promise<void> => {
+    const device = await TeeDevice.start(context.core, budget);
+    const entry = { engine: '', worker: device };
+    devices.push(entry);
+    const streamed = await device.install(model);
+    entry.engine =
+      streamed === 0
+        ? `TA, resident, ${name}`
+        : `TA, ${(streamed / 2 ** 20).toFixed(1)} MiB streamed, ${name}`;
+  };
   try {
-    const opened = await deviceWith(context, model);
-    device = opened.device;
-    const tee = `${TEE}, ${opened.budget}`;
-    const contenders = [
-      { engine: OURS, worker: engine },
-      { engine: tee, worker: device },
-    ];
-    const times = await interleave(contenders, fullPlan(context.quick));
-    const { results } = await device.label();
-    if (results.kind !== 'classes' || results.classes.length === 0)
-      throw new Error('the label has no classes');
+    if (!(await fits(() => place('8 MiB')))) {
+      context.note(`${net.name} ${precision}: does not run in 8 MiB`);
+      await devices.pop()?.worker.stop();
+    }
+    if (devices[0]?.engine.includes('resident') !== true) await place(`${LARGE.secureKib / 1024} MiB`, LARGE);
+    const times = await interleave([{ engine: OURS, worker: engine }, ...devices], fullPlan(context.quick));
     const summaries = new Map([...times].map(([name, values]) => [name, summarise(values)]));
     const ours = summaries.get(OURS)?.median ?? Number.NaN;
     for (const [name, summary] of summaries)
@@ -54,40 +58,33 @@ const measure = async (context: Context, net: BenchNet, precision: Precision): P
         ...summary,
         ...(name !== OURS && { ratio: summary.median / ours }),
       });
-    const { stages } = await device.telemetry();
-    const mean = (stage: string): string => {
-      const { totalMillis = 0, count = 1 } = stages.get(stage) ?? {};
-      return `${stage} ${(totalMillis / Math.max(1, count)).toFixed(2)}`;
-    };
-    context.note(
-      `${net.name} ${precision}: in the TA, mean ms: ${['open', 'infer', 'seal'].map(mean).join(', ')}`,
-    );
+    for (const { engine: name, worker } of devices)
+      await note(context, `${net.name} ${precision}, ${name}`, worker);
   } finally {
     await engine.stop();
-    await device?.stop();
+    for (const { worker } of devices) await worker.stop();
   }
 };
 
-/** A Pi 3's budget if the model fits, else a larger one, which the figure's name then says. */
-const deviceWith = async (
-  context: Context,
-  model: Parameters<TeeDevice['install']>[0],
-): Promise<{ device: TeeDevice; budget: string }> => {
-  const attempt = async (budget?: Budget): Promise<TeeDevice> => {
-    const device = await TeeDevice.start(context.core, budget);
-    try {
-      await device.install(model);
-      return device;
-    } catch (error) {
-      await device.stop();
-      throw error;
-    }
-  };
+/** False where the TA has too little memory for a model. */
+const fits = async (install: () => Promise<void>): Promise<boolean> => {
   try {
-    return { device: await attempt(), budget: '8 MiB' };
+    await install();
+    return true;
   } catch (error) {
-    if (!(error instanceof SmartZoneError)) throw error;
-    context.note(`${model.header.name}: not in 8 MiB: ${error.message}`);
-    return { device: await attempt(LARGE), budget: `${LARGE.secureKib / 1024} MiB` };
+    if (isSmartZoneError(error, 'MODEL_MEMORY')) return false;
+    throw error;
   }
+};
+
+/** Checks that the last label has a meaning, and says where the TA's time went. */
+const note = async (context: Context, name: string, device: TeeDevice): Promise<void> => {
+  const { results } = await device.label();
+  if (results.kind !== 'classes' || results.classes.length === 0) throw new Error('the label has no classes');
+  const { stages } = await device.telemetry();
+  const mean = (stage: string): string => {
+    const { totalMillis = 0, count = 1 } = stages.get(stage) ?? {};
+    return `${stage} ${(totalMillis / Math.max(1, count)).toFixed(2)}`;
+  };
+  context.note(`${name}: in the TA, mean ms: ${['open', 'infer', 'seal'].map(mean).join(', ')}`);
 };
