@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 #include "kernels.h"
+#include "plain.h"
 
 #include <cpuid.h>
 
@@ -28,6 +29,7 @@ const struct sz_target_kernels sz_x86_avx512_kernels = {
     .panels_i8 = sz_x86_avx512_panels_i8,
     .depthwise_f32 = sz_x86_avx512_depthwise_f32,
     .depthwise_i8 = sz_x86_avx512_depthwise_i8,
+    .plain = SZ_X86_PLAIN,
 };
 
 const struct sz_target_kernels sz_x86_avx2_kernels = {
@@ -36,6 +38,7 @@ const struct sz_target_kernels sz_x86_avx2_kernels = {
     .panels_i8 = sz_x86_avx2_panels_i8,
     .depthwise_f32 = sz_x86_avx2_depthwise_f32,
     .depthwise_i8 = sz_x86_avx2_depthwise_i8,
+    .plain = SZ_X86_PLAIN,
 };
 
 /* Which registers the operating system keeps for a process (XCR0). */
@@ -52,8 +55,8 @@ enum sz_x86_level sz_x86_level_here(void)
     const uint32_t avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
     const uint32_t ymm = 0x06, zmm = 0xe6;
     uint32_t a, b, d, features, more;
-    if (__get_cpuid(1, &a, &b, &features, &d) == 0 || (features & bit_OSXSAVE) == 0 || (features & bit_FMA) == 0 ||
-        __get_cpuid_count(7, 0, &a, &b, &more, &d) == 0)
+    if (__get_cpuid(1, &a, &b, &features, &d) == 0 || (features & bit_OSXSAVE) == 0 ||
+        (features & bit_FMA) == 0 || __get_cpuid_count(7, 0, &a, &b, &more, &d) == 0)
         return SZ_X86_NEITHER;
     uint32_t state = saved_state();
     if ((b & avx512) == avx512 && (more & bit_AVX512VNNI) != 0 && (state & zmm) == zmm)
