@@ -11,6 +11,7 @@ import { runTool } from './peers/run-tool.js';
 import { table, type Figure } from './report.js';
 import { endToEndSuite, energySuite } from './suites/e2e.js';
 import { engineSuite } from './suites/engine.js';
+import { insnSuite } from './suites/insn.js';
 import { memorySuite } from './suites/memory.js';
 import { naiveSuite } from './suites/naive.js';
 import { teeSuite } from './suites/tee.js';
@@ -19,6 +20,7 @@ const SUITES = {
   engine: engineSuite,
   tee: teeSuite,
   memory: memorySuite,
+  insn: insnSuite,
   naive: naiveSuite,
   energy: energySuite,
   e2e: endToEndSuite,

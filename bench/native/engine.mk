@@ -18,4 +18,14 @@ $(BENCH_OUT)/naive_worker: $(BENCH)/naive_worker.c $(BENCH_ENGINE) $(BENCH_HEADE
 	$(CC) $(CFLAGS_FAST) -I$(ROOT)/ta/soft/include -I$(ROOT)/ta/include $(filter %.c %.o,$^) -lm \
 		-L$(SOFT_TEE) -lteec-soft -Wl,-rpath,$(SOFT_TEE) -o $@
 
-.PHONY: bench-workers
+# As TAs are compiled, and with the dot product of Cortex-A76; run by qemu-user.
+bench-aarch64: $(BENCH_OUT)/engine_worker_neon $(BENCH_OUT)/engine_worker_neon-dot
+
+$(BENCH_OUT)/engine_worker_neon: BENCH_MARCH := armv8-a
+$(BENCH_OUT)/engine_worker_neon-dot: BENCH_MARCH := armv8.2-a+dotprod
+$(BENCH_OUT)/engine_worker_neon $(BENCH_OUT)/engine_worker_neon-dot: $(BENCH)/engine_worker.c $(BENCH)/engine.c \
+		$(BENCH)/worker.c $(BENCH_HEADERS) $(ENGINE_SOURCES) $(ENGINE_HEADERS)
+	@mkdir -p $(@D)
+	$(AARCH64_CC) $(AARCH64_ENGINE_RUN) -march=$(BENCH_MARCH) $(filter %.c,$^) -lm -o $@
+
+.PHONY: bench-workers bench-aarch64
