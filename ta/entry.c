@@ -7,6 +7,7 @@
 #include "trust/channel.h"
 #include "trust/epoch.h"
 #include "trust/members_seen.h"
+#include "trust/memory.h"
 #include "trust/roster.h"
 #include "trust/security_level.h"
 #include "trust/state.h"
@@ -39,7 +40,6 @@ static const struct {
 };
 
 static uintptr_t sessions; /* how many were opened so far: a session's context is its number */
-static uint8_t message[SZ_MESSAGE_MAX];
 static uint8_t reply[SZ_REPLY_MAX];
 
 TEE_Result TA_CreateEntryPoint(void)
@@ -99,6 +99,22 @@ void sz_call_return_kid(struct sz_call *call, const uint8_t kid[8])
     call->d = (uint32_t)kid[4] << 24 | (uint32_t)kid[5] << 16 | (uint32_t)kid[6] << 8 | kid[7];
 }
 
+/* Frames and segments are read from shared memory piece by piece; other requests are copied whole. */
+static enum sz_code run_on_copy(sz_handler *handler, struct sz_call *call, uint32_t length)
+{
+    uint8_t *const message = sz_memory_take(length);
+    enum sz_code code;
+    if (message == NULL) {
+        return SZ_OUT_OF_MEMORY;
+    }
+    TEE_MemMove(message, (const void *)(uintptr_t)call->shared, length);
+    call->message = SZ_BYTES(message, length);
+    code = handler(call);
+    sz_wipe(message, length);
+    TEE_Free(message);
+    return code;
+}
+
 static enum sz_code run(size_t index, struct sz_call *call, uint32_t length)
 {
     if (length > commands[index].most) {
@@ -107,11 +123,9 @@ static enum sz_code run(size_t index, struct sz_call *call, uint32_t length)
     if ((commands[index].flags & UNCLAIMED_TOO) == 0 && sz_state()->owner_count == 0) {
         return SZ_NOT_CLAIMED;
     }
-    if ((commands[index].flags & STREAMS) == 0 && length > 0) {
-        TEE_MemMove(message, (const void *)(uintptr_t)call->shared, length);
-        call->message = SZ_BYTES(message, length);
-    }
-    return commands[index].handler(call);
+    return (commands[index].flags & STREAMS) == 0 && length > 0
+               ? run_on_copy(commands[index].handler, call, length)
+               : commands[index].handler(call);
 }
 
 TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t types,
@@ -155,7 +169,6 @@ TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t 
     params[2].value.b = call.b;
     params[3].value.a = call.c;
     params[3].value.b = call.d;
-    sz_wipe(message, call.message.length);
     sz_wipe(reply, call.reply_length);
     return TEE_SUCCESS;
 }

@@ -114,6 +114,14 @@ enum sz_code sz_model_infer(struct sz_bytes data);
  * is to be wiped. */
 enum sz_code sz_model_infer_continue(uint32_t index, const volatile uint8_t *shared, size_t length);
 
+/* The running model gives up some of its memory, streaming more of its weights; an inference that waits for
+ * segments ends. False: it has nothing to give. */
+bool sz_model_give_way(void);
+
+/* Room in which to make a label of the running model, twice: the size of its results and this much more. */
+enum { SZ_LABEL_ROOM = 384 };
+uint8_t *sz_model_label_room(size_t *each);
+
 /* An inference waits for segments. It also ends when the model is replaced or gives up memory. */
 bool sz_model_inferring(void);
 

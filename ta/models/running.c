@@ -120,6 +120,17 @@ enum sz_code sz_model_infer(struct sz_bytes data)
     return code == SZ_OK ? advance() : code;
 }
 
+bool sz_model_give_way(void)
+{
+    return sz_running_shrink();
+}
+
+uint8_t *sz_model_label_room(size_t *each)
+{
+    *each = running.label.length / 2;
+    return running.label.at;
+}
+
 bool sz_model_inferring(void)
 {
     return running.inferring;
@@ -188,7 +199,7 @@ void sz_model_memory(size_t *model, size_t *arena)
 {
     *arena = running.arena.length;
     *model = running.header.length + running.work.length + running.table.length + running.residents.length +
-             running.arena.length + running.window.length;
+             running.arena.length + running.window.length + running.label.length;
     for (uint32_t i = 0; running.residents.at != NULL && i < running.container.segment_count; i++) {
         *model += sz_slot_residents(&running)[i].length;
     }

@@ -1,5 +1,6 @@
 #include "models/slot.h"
 #include "models/residency.h"
+#include "models/results.h"
 #include "models/stream.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@ void sz_slot_release(struct sz_slot *slot)
     }
     sz_buffer_release(&slot->header);
     sz_buffer_release(&slot->work);
+    sz_buffer_release(&slot->label);
     sz_buffer_release(&slot->arena);
     sz_buffer_release(&slot->table);
     sz_buffer_release(&slot->residents);
@@ -109,10 +111,11 @@ static enum sz_code open_graph(struct sz_slot *slot)
 {
     const struct sz_bytes graph = slot->container.graph;
     const size_t work = sz_graph_work_size(graph.at, graph.length);
+    const size_t label = 2 * (sz_results_bound(&slot->container) + SZ_LABEL_ROOM);
     if (work == 0) {
         return SZ_MODEL_GRAPH;
     }
-    if (!sz_buffer_obtain(&slot->work, work)) {
+    if (!sz_buffer_obtain(&slot->work, work) || !sz_buffer_obtain(&slot->label, label)) {
         return SZ_MODEL_MEMORY;
     }
     return sz_graph_open(&slot->graph, graph.at, graph.length, slot->work.at, slot->work.length, NULL) ==
@@ -139,7 +142,8 @@ enum sz_code sz_slot_prepare(struct sz_slot *slot, struct sz_shortage *shortage)
         return SZ_MODEL_MEMORY;
     }
     shortage->arena = arena_length(slot);
-    shortage->needed = slot->header.length + slot->work.length + slot->table.length + slot->residents.length +
-                       shortage->arena + sz_stream_window_needed(slot) + SZ_RESIDENCY_RESERVE;
+    shortage->needed = slot->header.length + slot->work.length + slot->label.length + slot->table.length +
+                       slot->residents.length + shortage->arena + sz_stream_window_needed(slot) +
+                       SZ_RESIDENCY_RESERVE;
     return sz_buffer_obtain(&slot->arena, shortage->arena) ? sz_residency_decide(slot) : SZ_MODEL_MEMORY;
 }

@@ -27,6 +27,7 @@ struct sz_slot {
     struct sz_container container;
     struct sz_graph graph;
     struct sz_buffer work;
+    struct sz_buffer label;     /* sz_model_label_room() */
     struct sz_buffer arena;     /* the plan's, longer where a frame needs it */
     struct sz_buffer table;     /* struct sz_segment for each of the graph's segments; bytes NULL: not here */
     struct sz_buffer residents; /* struct sz_buffer for each segment; empty: streamed */

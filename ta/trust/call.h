@@ -6,7 +6,6 @@
 #include "trust/bytes.h"
 
 enum {
-    SZ_MESSAGE_MAX = 48 * 1024, /* requests that are copied whole into secure memory */
     SZ_REPLY_MAX = 24 * 1024,
 };
 

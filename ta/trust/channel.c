@@ -8,27 +8,29 @@ static struct sz_channel channels[SZ_MAX_CHANNELS];
 static size_t cached_bytes;
 static uint64_t labels_kept;
 
-static void forget(struct sz_sent_label *label)
+static void forget(struct sz_sent_label **label)
 {
-    if (label->record != NULL) {
-        cached_bytes -= label->length;
-        TEE_Free(label->record);
-        label->record = NULL;
+    if (*label != NULL) {
+        cached_bytes -= (*label)->length;
+        TEE_Free(*label);
+        *label = NULL;
     }
 }
 
-static void forget_oldest(void)
+bool sz_channel_forget_oldest(void)
 {
-    struct sz_sent_label *oldest = NULL;
+    struct sz_sent_label **oldest = NULL;
     for (uint32_t i = 0; i < SZ_MAX_CHANNELS * SZ_CACHED_LABELS; i++) {
-        struct sz_sent_label *const label = &channels[i / SZ_CACHED_LABELS].labels[i % SZ_CACHED_LABELS];
-        if (label->record != NULL && (oldest == NULL || label->kept_as < oldest->kept_as)) {
+        struct sz_sent_label **const label = &channels[i / SZ_CACHED_LABELS].labels[i % SZ_CACHED_LABELS];
+        if (*label != NULL && (oldest == NULL || (*label)->kept_as < (*oldest)->kept_as)) {
             oldest = label;
         }
     }
-    if (oldest != NULL) {
-        forget(oldest);
+    if (oldest == NULL) {
+        return false;
     }
+    forget(oldest);
+    return true;
 }
 
 static void close_channel(struct sz_channel *channel)
@@ -107,8 +109,8 @@ void sz_channel_advance(struct sz_channel *channel, uint64_t number)
 const struct sz_sent_label *sz_channel_label(const struct sz_channel *channel, uint64_t number)
 {
     for (uint32_t i = 0; i < SZ_CACHED_LABELS; i++) {
-        if (channel->labels[i].record != NULL && channel->labels[i].number == number) {
-            return &channel->labels[i];
+        if (channel->labels[i] != NULL && channel->labels[i]->number == number) {
+            return channel->labels[i];
         }
     }
     return NULL;
@@ -117,15 +119,18 @@ const struct sz_sent_label *sz_channel_label(const struct sz_channel *channel, u
 void sz_channel_keep_label(struct sz_channel *channel, uint64_t number,
                            const uint8_t frame_digest[SZ_SHA256_SIZE], struct sz_bytes record)
 {
-    struct sz_sent_label *const label = &channel->labels[channel->next_label];
-    forget(label);
+    struct sz_sent_label *label = NULL;
+    forget(&channel->labels[channel->next_label]);
     while (cached_bytes > SZ_CACHED_BYTES - record.length) { /* a label is never that long: SZ_REPLY_MAX */
-        forget_oldest();
+        (void)sz_channel_forget_oldest();
     }
-    label->record = TEE_Malloc(record.length, TEE_MALLOC_FILL_ZERO);
-    if (label->record == NULL) {
+    do {
+        label = TEE_Malloc(sizeof *label + record.length, TEE_MALLOC_FILL_ZERO);
+    } while (label == NULL && sz_channel_forget_oldest());
+    if (label == NULL) {
         return;
     }
+    channel->labels[channel->next_label] = label;
     cached_bytes += record.length;
     label->kept_as = labels_kept++;
     label->number = number;

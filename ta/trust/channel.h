@@ -17,10 +17,10 @@ enum {
 /* A label that went out, for the frame that comes again. */
 struct sz_sent_label {
     uint64_t number;
+    uint64_t kept_as;                     /* how many labels were kept before it */
     uint8_t frame_digest[SZ_SHA256_SIZE]; /* of the frame record's ciphertext */
-    uint8_t *record;                      /* secure heap; NULL: none */
     size_t length;
-    uint64_t kept_as; /* how many labels were kept before it */
+    uint8_t record[];
 };
 
 struct sz_channel {
@@ -31,7 +31,7 @@ struct sz_channel {
     uint64_t counter; /* of its offer */
     uint64_t last;    /* number of the last frame accepted */
     struct sz_input_shape shape;
-    struct sz_sent_label labels[SZ_CACHED_LABELS];
+    struct sz_sent_label *labels[SZ_CACHED_LABELS]; /* secure heap; NULL: none */
     uint32_t next_label;
 };
 
@@ -50,9 +50,13 @@ void sz_channel_advance(struct sz_channel *channel, uint64_t number);
 const struct sz_sent_label *sz_channel_label(const struct sz_channel *channel, uint64_t number);
 
 /* Remembers a label in place of the channel's eighth last, and of the oldest of all channels where all of
- * them are more than SZ_CACHED_BYTES. Without memory for it the frame cannot be repeated, which is all. */
+ * them are more than SZ_CACHED_BYTES or memory is short. Without memory for it the frame cannot be repeated,
+ * which is all. */
 void sz_channel_keep_label(struct sz_channel *channel, uint64_t number,
                            const uint8_t frame_digest[SZ_SHA256_SIZE], struct sz_bytes record);
+
+/* Gives the oldest of all labels' memory back. False: there is none. */
+bool sz_channel_forget_oldest(void);
 
 /* Closes the channels of sensors that may not send any more (after a roster change). */
 void sz_channel_close_unauthorised(void);

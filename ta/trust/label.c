@@ -11,8 +11,6 @@ enum {
     GRANULE = 64,
 };
 
-static uint8_t payload[SZ_REPLY_MAX], plaintext[SZ_REPLY_MAX];
-
 /* One size for all labels of a model, whatever was seen. */
 static size_t plaintext_size(void)
 {
@@ -25,9 +23,10 @@ size_t sz_label_size_most(void)
     return plaintext_size() + SZ_RECORD_OVERHEAD;
 }
 
-static size_t write_payload(const struct sz_channel *channel, const struct sz_frame_facts *frame)
+static size_t write_payload(const struct sz_channel *channel, const struct sz_frame_facts *frame,
+                            uint8_t *payload, size_t capacity)
 {
-    struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
+    struct sz_cbor_writer w = sz_cbor_writer(payload, capacity);
     sz_cbor_put_map(&w, 10);
     sz_cbor_put_uint(&w, 1);
     sz_cbor_put_bstr(&w, channel->id, SZ_CHANNEL_ID_SIZE);
@@ -55,12 +54,12 @@ static size_t write_payload(const struct sz_channel *channel, const struct sz_fr
 enum sz_code sz_label_seal(const struct sz_channel *channel, const struct sz_frame_facts *frame, uint8_t *out,
                            size_t capacity, size_t *length)
 {
-    const size_t size = plaintext_size(), written = write_payload(channel, frame);
-    size_t signed_length = 0;
-    enum sz_code code = written == 0 || size > sizeof plaintext ? SZ_BUFFER_TOO_SMALL : SZ_OK;
+    size_t room = 0, signed_length = 0;
+    uint8_t *const payload = sz_model_label_room(&room), *const plaintext = payload + room;
+    const size_t size = plaintext_size(), written = write_payload(channel, frame, payload, room);
+    enum sz_code code = written == 0 || size > room ? SZ_BUFFER_TOO_SMALL : SZ_OK;
     if (code == SZ_OK) {
-        code =
-            sz_signed_write(SZ_BYTES(payload, written), "label", plaintext, sizeof plaintext, &signed_length);
+        code = sz_signed_write(SZ_BYTES(payload, written), "label", plaintext, room, &signed_length);
     }
     if (code == SZ_OK && !sz_pad(plaintext, signed_length, size)) {
         code = SZ_BUFFER_TOO_SMALL;
@@ -69,7 +68,6 @@ enum sz_code sz_label_seal(const struct sz_channel *channel, const struct sz_fra
         code = sz_epoch_seal(SZ_PURPOSE_LABEL, channel->sensor, SZ_BYTES(plaintext, size), out, capacity,
                              length);
     }
-    sz_wipe(payload, sizeof payload);
-    sz_wipe(plaintext, sizeof plaintext);
+    sz_wipe(payload, 2 * room);
     return code;
 }

@@ -2,6 +2,7 @@
 #include "trust/boot.h"
 #include "trust/calendar.h"
 #include "trust/cbor_read.h"
+#include "trust/memory.h"
 #include "trust/signed.h"
 #include "trust/state.h"
 
@@ -226,7 +227,7 @@ enum sz_code sz_roster_accept(struct sz_bytes message, bool *changed)
     if (!incoming.lists_us) {
         return SZ_NOT_IN_ROSTER;
     }
-    copy = message.length <= SZ_ROSTER_MAX ? TEE_Malloc(message.length, TEE_MALLOC_FILL_ZERO) : NULL;
+    copy = message.length <= SZ_ROSTER_MAX ? sz_memory_take(message.length) : NULL;
     if (copy == NULL) {
         return SZ_OUT_OF_MEMORY;
     }

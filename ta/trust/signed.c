@@ -1,10 +1,8 @@
 #include "trust/signed.h"
+#include "trust/memory.h"
 #include "trust/state.h"
 
 #include <string.h>
-
-/* Ed25519 in OP-TEE is one-shot: the largest signed message (a roster) and its Sig_structure. */
-static uint8_t scratch[SZ_ROSTER_MAX + 256];
 
 struct sz_bytes sz_purpose_aad(const char *purpose, uint8_t out[64])
 {
@@ -33,7 +31,15 @@ enum sz_code sz_signed_verify(const struct sz_sign1 *message, const uint8_t publ
                               const char *purpose)
 {
     uint8_t aad[64];
-    return sz_sign1_verify(message, public_key, sz_purpose_aad(purpose, aad), scratch, sizeof scratch);
+    const struct sz_bytes external_aad = sz_purpose_aad(purpose, aad);
+    const size_t size = message->payload.length + external_aad.length + SZ_SIGN1_STRUCTURE_OVERHEAD;
+    uint8_t *const scratch = sz_memory_take(size); /* Ed25519 in OP-TEE is one-shot */
+    enum sz_code code = SZ_OUT_OF_MEMORY;
+    if (scratch != NULL) {
+        code = sz_sign1_verify(message, public_key, external_aad, scratch, size);
+        TEE_Free(scratch);
+    }
+    return code;
 }
 
 enum sz_code sz_signed_write(struct sz_bytes payload, const char *purpose, uint8_t *out, size_t capacity,

@@ -1,6 +1,7 @@
 #include "trust/state.h"
 #include "trust/cbor_read.h"
 #include "trust/cbor_write.h"
+#include "trust/memory.h"
 
 #include <string.h>
 #include <tee_internal_api.h>
@@ -110,7 +111,7 @@ static void adopt(const struct sz_state *next)
 enum sz_code sz_state_commit(const struct sz_state *next)
 {
     const size_t capacity = FIXED_SIZE + next->roster.length;
-    uint8_t *const bytes = TEE_Malloc(capacity, TEE_MALLOC_FILL_ZERO);
+    uint8_t *const bytes = sz_memory_take(capacity);
     TEE_ObjectHandle object = TEE_HANDLE_NULL;
     enum sz_code code = SZ_OUT_OF_MEMORY;
     if (bytes != NULL) {
