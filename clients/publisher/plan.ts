@@ -1,6 +1,6 @@
 import { tensorBytes, type Network, type Operation, type Tensor } from './network.js';
 import { lowerBound, placeBlocks, type Block } from './placement.js';
-import { outermost, shareStorage, type Storage } from './storage.js';
+import { outermost, shareStorage, type Sharing, type Storage } from './storage.js';
 
 /** Where every computed tensor lies in the one arena. All figures in bytes. */
 export interface MemoryPlan {
@@ -18,18 +18,19 @@ export interface MemoryPlan {
 /** The largest arena that the format can name with room to spare; a device has far less. */
 const MOST_BYTES = 2 ** 31;
 
+const SHARINGS: readonly Sharing[] = [true, false].flatMap((joinConcats) =>
+  (['equal', 'always', 'never'] as const).map((depthwiseInPlace) => ({ joinConcats, depthwiseInPlace })),
+);
+
 /**
  * Plans the arena: tensors share memory by liveness, operators run in place where the engine allows it, reshapes and
  * fitting concatenations copy nothing.
  * @param keepInput the input is still needed after the last operation (output schema: reconstruction error)
  */
 export const planNetwork = (network: Network, keepInput = false): MemoryPlan => {
-  const plans = [true, false].map((joinConcats) =>
-    planOnce(network, shareStorage(network, keepInput, joinConcats)),
+  const plan = SHARINGS.map((sharing) => planOnce(network, shareStorage(network, keepInput, sharing))).reduce(
+    (best, other) => (other.arena < best.arena ? other : best),
   );
-  const [joined, separate] = plans;
-  if (joined === undefined || separate === undefined) throw new Error('unreachable');
-  const plan = joined.arena <= separate.arena ? joined : separate;
   if (plan.arena > MOST_BYTES) throw new RangeError(`the network needs ${plan.arena} bytes for activations`);
   return plan;
 };

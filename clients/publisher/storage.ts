@@ -52,15 +52,34 @@ const lastUses = (network: Network, keepInput: boolean): Map<Tensor, number> => 
 
 const canHold = (x: Tensor, y: Tensor): boolean => x.dtype === y.dtype && tensorBytes(x) === tensorBytes(y);
 
+/** What sharing is a matter of choice: it saves memory here and keeps it occupied there. */
+export interface Sharing {
+  /** Inputs of concatenations are computed in place: saves the copy, but the result lives longer. */
+  readonly joinConcats: boolean;
+  /** Depthwise convolutions write over their input: always, where that is not longer than their output, or never. */
+  readonly depthwiseInPlace: 'always' | 'equal' | 'never';
+}
+
+/** May a packed depthwise convolution write over its input (graph.h)? */
+const isDepthwiseInPlace = (operation: Operation, which: Sharing['depthwiseInPlace']): boolean => {
+  const { code, inputs, output, ints } = operation;
+  const [x, w] = inputs;
+  if (which === 'never' || code !== 'DEPTHWISE_2D' || w?.layout !== 'depthwise' || !x) return false;
+  const [n = 1, , width = 1] = x.dims;
+  const [, , outputWidth = 1] = output.dims;
+  const span = ((w.dims[1] ?? 1) - 1) * (ints[2] ?? 1) + 1;
+  const fits = tensorBytes(output) <= tensorBytes(x) && outputWidth <= width && (ints[4] ?? 0) < span;
+  return n === 1 && fits && (which === 'always' || tensorBytes(output) === tensorBytes(x));
+};
+
 /**
  * Decides which tensors share memory, without saying where it is.
  * @param keepInput the input is read after the last operation (reconstruction error)
- * @param joinConcats let inputs of concatenations be computed in place (saves the copy, but the result lives longer)
  */
 export const shareStorage = (
   network: Network,
   keepInput: boolean,
-  joinConcats: boolean,
+  sharing: Sharing,
 ): Map<Tensor, Storage> => {
   const uses = lastUses(network, keepInput);
   const storages = new Map<Tensor, Storage>();
@@ -79,15 +98,21 @@ export const shareStorage = (
     storage.tensors.every((tensor) => lastUse(tensor) <= i || (mayStay && tensor === x));
 
   create(network.input, -1);
-  for (const [i, { code, inputs, output }] of network.operations.entries()) {
+  for (const [i, operation] of network.operations.entries()) {
+    const { code, inputs, output } = operation;
     if (storages.has(output)) continue; // a further part of the same convolution
     const candidates =
       code === 'RESHAPE' || IN_PLACE.includes(code)
         ? inputs.slice(0, code === 'ADD' || code === 'MUL' ? 2 : 1)
         : [];
-    const host = candidates.find((x) => {
+    const [under = null] = inputs;
+    const replaced =
+      under !== null && isDepthwiseInPlace(operation, sharing.depthwiseInPlace) ? under : undefined;
+    const host = [...(replaced ? [replaced] : []), ...candidates].find((x) => {
       const storage = x === null ? undefined : storages.get(x);
-      if (x === null || storage === undefined || !canHold(x, output)) return false;
+      if (x === null || storage === undefined) return false;
+      if (x === replaced) return isFree(storage, i, x, false);
+      if (!canHold(x, output)) return false;
       if (code !== 'RESHAPE' && !sameDims(x, output)) return false;
       return isFree(storage, i, x, code === 'RESHAPE');
     });
@@ -95,7 +120,7 @@ export const shareStorage = (
     if (storage === undefined) create(output, i);
     else join(output, storage);
   }
-  if (joinConcats)
+  if (sharing.joinConcats)
     for (const [i, operation] of network.operations.entries()) joinConcat(storages, operation, i);
   return storages;
 };
