@@ -305,14 +305,14 @@ static void test_depthwise(bool is_i8)
     struct guarded y = guarded_new(job.pixels * channels * size, below(2) == 0 ? size : 16);
     int32_t bias[64];
     float bias_f[64], scale[64];
-    int mode = (int)below(5);
+    int x_mode = (int)below(5), w_mode = (int)below(5);
     for (size_t i = 0; i < job.window_h; i++) {
         x[i] = guarded_new(row * size, size);
         job.rows[i] = x[i].bytes;
         for (size_t k = 0; k < row; k++) {
             float value = some_f32();
             if (is_i8)
-                x[i].bytes[k] = (uint8_t)some_i8(mode);
+                x[i].bytes[k] = (uint8_t)some_i8(x_mode);
             else
                 put(x[i].bytes + 4 * k, &value);
         }
@@ -330,7 +330,7 @@ static void test_depthwise(bool is_i8)
             uint8_t *at = block + block_head + (t * p->channels + c % p->channels) * size;
             float value = some_f32();
             if (is_i8)
-                *at = (uint8_t)some_i8(mode);
+                *at = (uint8_t)some_i8(w_mode);
             else
                 put(at, &value);
         }

@@ -23,7 +23,7 @@ const F32: Packing = {
  * inputs) are -128. Panels that have such weights are marked, and computed in a slower way.
  */
 const I8: Packing = {
-  ...depthwise(8),
+  ...depthwise(16),
   columns: 4,
   depthStep: 8,
   rows: 16,
@@ -42,7 +42,7 @@ const I8: Packing = {
 };
 
 const I8_DOT: Packing = {
-  ...depthwise(8),
+  ...depthwise(16),
   columns: 16,
   depthStep: 4,
   rows: 16,

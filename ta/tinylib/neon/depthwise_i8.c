@@ -8,30 +8,15 @@
 #include "kernels.h"
 
 #if defined(__aarch64__)
+#include "depthwise_i8.h"
 #include "load.h"
 #include "requantise.h"
 
-#include <string.h>
-
 #define CHANNELS 8
-
-/* What the assembly below needs of a block of channels. */
-struct block {
-    const uint8_t *rows[3];
-    const uint8_t *w; /* the block: bias, scale, weights */
-    uint8_t *y;
-    size_t pixels;
-    size_t step; /* bytes from pixel to pixel */
-    size_t jump; /* bytes from behind the window's second pixel to the next window's first */
-    struct {
-        float low, high;
-        int8_t zero_y, zero_w;
-    } terms;
-};
 
 /* Registers: 0..8 weights; 9..20 inputs, three rows of each column; 21..24 sums; 25, 26 scale; 27 low, 28
  * high, 29 zero_y; 30, 31 spare. */
-#define WEIGHT(V) "ld1 {v" #V ".8b}, [%[w]], #8\n\t"
+#define WEIGHT(V) "ld1 {v" #V ".8b}, [%[w]], x10\n\t"
 #define WIDEN(V) "ssubl v" #V ".8h, v" #V ".8b, v31.8b\n\t"
 #define SET_UP                                                                                               \
     "add x9, %[terms], #4\n\t"                                                                               \
@@ -39,11 +24,9 @@ struct block {
     "ld1r {v28.4s}, [x9], #4\n\t"                                                                            \
     "ld1r {v29.16b}, [x9], #1\n\t"                                                                           \
     "ld1r {v31.8b}, [x9]\n\t"                                                                                \
-    "add x9, %[w], #32\n\t"                                                                                  \
-    "ld1 {v25.4s, v26.4s}, [x9]\n\t"                                                                         \
-    "mov x9, %[w]\n\t"                                                                                       \
-    "add %[w], %[w], #64\n\t" WEIGHT(0) WEIGHT(1) WEIGHT(2) WEIGHT(3) WEIGHT(4) WEIGHT(5) WEIGHT(6)          \
-        WEIGHT(7) WEIGHT(8) WIDEN(0) WIDEN(1) WIDEN(2) WIDEN(3) WIDEN(4) WIDEN(5) WIDEN(6) WIDEN(7) WIDEN(8)
+    "ld1 {v25.4s, v26.4s}, [%[scale]]\n\t"                                                                   \
+    "mov x10, #16\n\t" WEIGHT(0) WEIGHT(1) WEIGHT(2) WEIGHT(3) WEIGHT(4) WEIGHT(5) WEIGHT(6) WEIGHT(7)       \
+        WEIGHT(8) WIDEN(0) WIDEN(1) WIDEN(2) WIDEN(3) WIDEN(4) WIDEN(5) WIDEN(6) WIDEN(7) WIDEN(8)
 
 #define LOAD(R, V, STEP) "ld1 {v" #V ".8b}, [%[r" #R "]], %[" STEP "]\n\t"
 #define SIGNED(V) "sshll v" #V ".8h, v" #V ".8b, #0\n\t"
@@ -51,7 +34,7 @@ struct block {
     LOAD(0, X0, STEP) LOAD(1, X1, STEP) LOAD(2, X2, STEP) SIGNED(X0) SIGNED(X1) SIGNED(X2)
 #define COLUMN(X0, X1, X2) COLUMN_BY("step", X0, X1, X2)
 
-#define BIAS(LO, HI) "ld1 {v" #LO ".4s, v" #HI ".4s}, [x9]\n\t"
+#define BIAS(LO, HI) "ld1 {v" #LO ".4s, v" #HI ".4s}, [%[bias]]\n\t"
 #define SMLAL(S, X, W) "smlal v" #S ".4s, v" #X ".4h, v" #W ".4h\n\t"
 #define SMLAL2(S, X, W) "smlal2 v" #S ".4s, v" #X ".8h, v" #W ".8h\n\t"
 #define TAP(W, X) SMLAL(21, X, W) SMLAL2(22, X, W)
@@ -98,11 +81,11 @@ struct block {
 /* clang-format on */
 
 #define CLOBBERS                                                                                             \
-    "cc", "memory", "x9", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",   \
-        "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26",    \
-        "v27", "v28", "v29", "v30", "v31"
+    "cc", "memory", "x9", "x10", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11",   \
+        "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",    \
+        "v26", "v27", "v28", "v29", "v30", "v31"
 
-static void stride_1(const struct block *block)
+static void stride_1(const struct sz_neon_depthwise_part *block)
 {
     const uint8_t *r0 = block->rows[0], *r1 = block->rows[1], *r2 = block->rows[2], *w = block->w;
     uint8_t *y = block->y;
@@ -124,11 +107,12 @@ static void stride_1(const struct block *block)
                                                                                 15, 16, 17, 18, 19, 20, 9, 10,
                                                                                 11) "4:\n\t"
         : [r0] "+r"(r0), [r1] "+r"(r1), [r2] "+r"(r2), [w] "+r"(w), [y] "+r"(y), [n] "+r"(n)
-        : [step] "r"(block->step), [terms] "r"(&block->terms)
+        : [step] "r"(block->step), [terms] "r"(&block->terms), [bias] "r"(block->bias),
+          [scale] "r"(block->scale)
         : CLOBBERS);
 }
 
-static void any_stride(const struct block *block)
+static void any_stride(const struct sz_neon_depthwise_part *block)
 {
     const uint8_t *r0 = block->rows[0], *r1 = block->rows[1], *r2 = block->rows[2], *w = block->w;
     uint8_t *y = block->y;
@@ -143,7 +127,8 @@ static void any_stride(const struct block *block)
                                                            "add v22.4s, v22.4s, v24.4s\n\t"
                                                            "subs %[n], %[n], #1\n\t" FINISH_ONE "b.ne 1b\n\t"
                      : [r0] "+r"(r0), [r1] "+r"(r1), [r2] "+r"(r2), [w] "+r"(w), [y] "+r"(y), [n] "+r"(n)
-                     : [step] "r"(block->step), [jump] "r"(block->jump), [terms] "r"(&block->terms)
+                     : [step] "r"(block->step), [jump] "r"(block->jump), [terms] "r"(&block->terms),
+                       [bias] "r"(block->bias), [scale] "r"(block->scale)
                      : CLOBBERS);
 }
 
@@ -158,21 +143,22 @@ static int8x8_t load_some(const uint8_t *from, size_t n)
 }
 
 /* Up to 8 channels from c on, any window. */
-static void any_window(const struct sz_depthwise_job *job, size_t c, const uint8_t *block,
-                       const struct sz_neon_output *out)
+static void any_window(const struct sz_depthwise_job *job, size_t c,
+                       const struct sz_neon_depthwise_part *part, const struct sz_neon_output *out)
 {
     size_t n = job->channels - c < CHANNELS ? job->channels - c : CHANNELS;
-    float32x4_t scale_low = vreinterpretq_f32_u8(sz_neon_load_16(block + 32));
-    float32x4_t scale_high = vreinterpretq_f32_u8(sz_neon_load_16(block + 48));
+    float32x4_t scale_low = vreinterpretq_f32_u8(sz_neon_load_16(part->scale));
+    float32x4_t scale_high = vreinterpretq_f32_u8(sz_neon_load_16(part->scale + 16));
     int8x8_t zero_w = vdup_n_s8((int8_t)job->zero_w);
-    uint8_t *y = (uint8_t *)job->y + c;
+    uint8_t *y = part->y;
     for (size_t pixel = 0; pixel < job->pixels; pixel++, y += job->channels) {
-        int32x4_t low = vreinterpretq_s32_u8(sz_neon_load_16(block));
-        int32x4_t high = vreinterpretq_s32_u8(sz_neon_load_16(block + 16));
-        const uint8_t *w = block + 64;
+        int32x4_t low = vreinterpretq_s32_u8(sz_neon_load_16(part->bias));
+        int32x4_t high = vreinterpretq_s32_u8(sz_neon_load_16(part->bias + 16));
+        const uint8_t *w = part->w;
         for (size_t i = 0; i < job->window_h; i++) {
             const uint8_t *x = (const uint8_t *)job->rows[i] + pixel * job->stride * job->channels + c;
-            for (size_t j = 0; j < job->window_w; j++, x += job->dilation * job->channels, w += CHANNELS) {
+            for (size_t j = 0; j < job->window_w;
+                 j++, x += job->dilation * job->channels, w += SZ_NEON_BLOCK) {
                 int16x8_t wide_w = vsubl_s8(vreinterpret_s8_u8(sz_neon_load_8(w)), zero_w);
                 int16x8_t wide_x = vmovl_s8(load_some(x, n));
                 low = vmlal_s16(low, vget_low_s16(wide_x), vget_low_s16(wide_w));
@@ -196,11 +182,11 @@ static void any_window(const struct sz_depthwise_job *job, size_t c, const uint8
 void sz_neon_depthwise_i8(const struct sz_depthwise_job *job)
 {
     struct sz_neon_output out = sz_neon_output_of(job->zero_y, job->bounds);
-    size_t bytes = (8 + job->window_h * job->window_w) * CHANNELS;
+    size_t taps = job->window_h * job->window_w;
     bool is_3x3 = job->window_h == 3 && job->window_w == 3 && job->dilation == 1;
     /* ST1 of the upper half wants 8-byte alignment where the processor checks it. */
     bool aligned = (((uintptr_t)job->y | job->channels) & 7) == 0;
-    struct block block = {
+    struct sz_neon_depthwise_part part = {
         .pixels = job->pixels,
         .step = job->channels,
         .jump = (job->stride - 2) * job->channels, /* modulo 2^64 */
@@ -208,19 +194,24 @@ void sz_neon_depthwise_i8(const struct sz_depthwise_job *job)
                   (int8_t)job->zero_y, (int8_t)job->zero_w},
     };
     for (size_t c = 0; c < job->channels; c += CHANNELS) {
-        const uint8_t *w = job->w + c / CHANNELS * bytes;
-        if (!is_3x3 || !aligned) {
-            any_window(job, c, w, &out);
-            continue;
+        size_t half = c % SZ_NEON_BLOCK;
+        const uint8_t *block = job->w + c / SZ_NEON_BLOCK * (8 + taps) * SZ_NEON_BLOCK;
+        part.bias = block + 4 * half;
+        part.scale = block + 4 * (SZ_NEON_BLOCK + half);
+        part.w = block + 8 * SZ_NEON_BLOCK + half;
+        part.y = (uint8_t *)job->y + c;
+        for (size_t i = 0; is_3x3 && i < 3; i++)
+            part.rows[i] = (const uint8_t *)job->rows[i] + c;
+        if (is_3x3 && half == 0 && job->channels - c >= SZ_NEON_BLOCK && sz_neon_is_pairs(&part)) {
+            sz_neon_depthwise_pairs(&part, job->stride);
+            c += CHANNELS;
+        } else if (!is_3x3 || !aligned) {
+            any_window(job, c, &part, &out);
+        } else if (job->stride == 1) {
+            stride_1(&part);
+        } else {
+            any_stride(&part);
         }
-        for (size_t i = 0; i < 3; i++)
-            block.rows[i] = (const uint8_t *)job->rows[i] + c;
-        block.w = w;
-        block.y = (uint8_t *)job->y + c;
-        if (job->stride == 1)
-            stride_1(&block);
-        else
-            any_stride(&block);
     }
 }
 
