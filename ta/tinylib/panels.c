@@ -149,7 +149,7 @@ void sz_run_panels(const struct sz_target_kernels *target, const struct sz_call 
     uint8_t *scratch = call->scratch;
     size_t block = direct ? BLOCK : call->scratch_length / job.a_stride;
     int32_t terms[BLOCK];
-    block = block < BLOCK ? block / packing->rows * packing->rows : BLOCK;
+    block = (block < BLOCK ? block : BLOCK) / packing->rows * packing->rows;
     job.row_terms = is_i8 && w->zero_point != 0 ? terms : NULL;
     for (size_t row = 0; row < p.rows; row += block) {
         size_t rows = p.rows - row < block ? p.rows - row : block;

@@ -25,7 +25,7 @@ const I8: Packing = {
 const F32: Packing = {
   columns: 16,
   depthStep: 1,
-  rows: 12,
+  rows: 14,
   panels: 2,
   channels: 16,
   tapRows: 1,

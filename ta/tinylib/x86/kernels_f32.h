@@ -8,7 +8,7 @@
 /* Both widths read this packing: a panel's weights are [depth][columns], a block's
  * [window_h][window_w][channels]. */
 #define SZ_X86_COLUMNS_F32 16  /* of a panel */
-#define SZ_X86_ROWS_F32 12     /* most of one call */
+#define SZ_X86_ROWS_F32 14     /* most of one call */
 #define SZ_X86_PANELS_F32 2    /* most of one call */
 #define SZ_X86_CHANNELS_F32 16 /* of a depthwise block */
 

@@ -94,6 +94,8 @@ LANES_INLINE void sum_rows(const struct sz_panel_job *job, const struct tile *t,
         ROWS(10);
         ROWS(11);
         ROWS(12);
+        ROWS(13);
+        ROWS(14);
 #endif
     }
 }
