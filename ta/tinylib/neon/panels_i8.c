@@ -24,39 +24,33 @@
  * Registers: 0..7 inputs, two of each row; 8..11 weights, one of each column; 12..15 products; 16 + 4 * row +
  * column sums. Four products at a time hide the latency of the multiplier on cores that issue in order.
  */
+/* clang-format off */
 #define SMULL(T, A, B) "smull v" #T ".8h, v" #A ".8b, v" #B ".8b\n\t"
 #define SMLAL(T, A, B) "smlal2 v" #T ".8h, v" #A ".16b, v" #B ".16b\n\t"
 #define SADALP(OP, S, T) OP " v" #S ".4s, v" #T ".8h\n\t"
 
-#define QUAD(OP, A0, B0, S0, A1, B1, S1, A2, B2, S2, A3, B3, S3)                                             \
-    SMULL(12, A0, B0)                                                                                        \
-    SMULL(13, A1, B1)                                                                                        \
-    SMULL(14, A2, B2)                                                                                        \
-    SMULL(15, A3, B3)                                                                                        \
-    SMLAL(12, A0, B0)                                                                                        \
-    SMLAL(13, A1, B1)                                                                                        \
-    SMLAL(14, A2, B2)                                                                                        \
-    SMLAL(15, A3, B3) SADALP(OP, S0, 12) SADALP(OP, S1, 13) SADALP(OP, S2, 14) SADALP(OP, S3, 15)
+#define QUAD(OP, A0, B0, S0, A1, B1, S1, A2, B2, S2, A3, B3, S3) \
+    SMULL(12, A0, B0) SMULL(13, A1, B1) SMULL(14, A2, B2) SMULL(15, A3, B3) \
+    SMLAL(12, A0, B0) SMLAL(13, A1, B1) SMLAL(14, A2, B2) SMLAL(15, A3, B3) \
+    SADALP(OP, S0, 12) SADALP(OP, S1, 13) SADALP(OP, S2, 14) SADALP(OP, S3, 15)
 
 /* The same for a depth of 8. */
-#define QUAD_8(OP, A0, B0, S0, A1, B1, S1, A2, B2, S2, A3, B3, S3)                                           \
-    SMULL(12, A0, B0)                                                                                        \
-    SMULL(13, A1, B1)                                                                                        \
-    SMULL(14, A2, B2)                                                                                        \
-    SMULL(15, A3, B3) SADALP(OP, S0, 12) SADALP(OP, S1, 13) SADALP(OP, S2, 14) SADALP(OP, S3, 15)
+#define QUAD_8(OP, A0, B0, S0, A1, B1, S1, A2, B2, S2, A3, B3, S3) \
+    SMULL(12, A0, B0) SMULL(13, A1, B1) SMULL(14, A2, B2) SMULL(15, A3, B3) \
+    SADALP(OP, S0, 12) SADALP(OP, S1, 13) SADALP(OP, S2, 14) SADALP(OP, S3, 15)
 
 /* All columns of one to four rows, whose inputs are in A0, ... */
-#define ALL_4(Q, OP, A0, A1, A2, A3)                                                                         \
-    Q(OP, A0, 8, 16, A1, 8, 20, A2, 8, 24, A3, 8, 28)                                                        \
-    Q(OP, A0, 9, 17, A1, 9, 21, A2, 9, 25, A3, 9, 29)                                                        \
-    Q(OP, A0, 10, 18, A1, 10, 22, A2, 10, 26, A3, 10, 30)                                                    \
+#define ALL_4(Q, OP, A0, A1, A2, A3) \
+    Q(OP, A0, 8, 16, A1, 8, 20, A2, 8, 24, A3, 8, 28) \
+    Q(OP, A0, 9, 17, A1, 9, 21, A2, 9, 25, A3, 9, 29) \
+    Q(OP, A0, 10, 18, A1, 10, 22, A2, 10, 26, A3, 10, 30) \
     Q(OP, A0, 11, 19, A1, 11, 23, A2, 11, 27, A3, 11, 31)
-#define ALL_3(Q, OP, A0, A1, A2, A3)                                                                         \
-    Q(OP, A0, 8, 16, A1, 8, 20, A2, 8, 24, A0, 9, 17)                                                        \
-    Q(OP, A1, 9, 21, A2, 9, 25, A0, 10, 18, A1, 10, 22)                                                      \
+#define ALL_3(Q, OP, A0, A1, A2, A3) \
+    Q(OP, A0, 8, 16, A1, 8, 20, A2, 8, 24, A0, 9, 17) \
+    Q(OP, A1, 9, 21, A2, 9, 25, A0, 10, 18, A1, 10, 22) \
     Q(OP, A2, 10, 26, A0, 11, 19, A1, 11, 23, A2, 11, 27)
-#define ALL_2(Q, OP, A0, A1, A2, A3)                                                                         \
-    Q(OP, A0, 8, 16, A1, 8, 20, A0, 9, 17, A1, 9, 21)                                                        \
+#define ALL_2(Q, OP, A0, A1, A2, A3) \
+    Q(OP, A0, 8, 16, A1, 8, 20, A0, 9, 17, A1, 9, 21) \
     Q(OP, A0, 10, 18, A1, 10, 22, A0, 11, 19, A1, 11, 23)
 #define ALL_1(Q, OP, A0, A1, A2, A3) Q(OP, A0, 8, 16, A0, 9, 17, A0, 10, 18, A0, 11, 19)
 
@@ -71,53 +65,46 @@
 #define LOAD_B "ld1 {v8.16b, v9.16b, v10.16b, v11.16b}, [%[b]], #64\n\t"
 #define LOAD_B_8 "ld1 {v8.8b, v9.8b, v10.8b, v11.8b}, [%[b]], #32\n\t"
 
-#define STEP_32(ROWS, OP)                                                                                    \
-    LOAD_##ROWS(TO_32, "32") LOAD_B ALL_##ROWS(QUAD, OP, 0, 2, 4, 6)                                         \
-        LOAD_B ALL_##ROWS(QUAD, "sadalp", 1, 3, 5, 7)
+#define STEP_32(ROWS, OP) \
+    LOAD_##ROWS(TO_32, "32") LOAD_B ALL_##ROWS(QUAD, OP, 0, 2, 4, 6) \
+    LOAD_B ALL_##ROWS(QUAD, "sadalp", 1, 3, 5, 7)
 #define STEP_16(ROWS, OP) LOAD_##ROWS(TO_16, "16") LOAD_B ALL_##ROWS(QUAD, OP, 0, 2, 4, 6)
 #define STEP_8(ROWS, OP) LOAD_##ROWS(TO_8, "8") LOAD_B_8 ALL_##ROWS(QUAD_8, OP, 0, 2, 4, 6)
 
 /* The sums of a row's four columns to its first register. */
-#define REDUCE(C0, C1, C2, C3)                                                                               \
-    "addp v" #C0 ".4s, v" #C0 ".4s, v" #C1 ".4s\n\t"                                                         \
+#define REDUCE(C0, C1, C2, C3) \
+    "addp v" #C0 ".4s, v" #C0 ".4s, v" #C1 ".4s\n\t" \
     "addp v" #C2 ".4s, v" #C2 ".4s, v" #C3 ".4s\n\t"
 #define REDUCE_AGAIN(C0, C2) "addp v" #C0 ".4s, v" #C0 ".4s, v" #C2 ".4s\n\t"
 #define REDUCE_1 REDUCE(16, 17, 18, 19) REDUCE_AGAIN(16, 18)
 #define REDUCE_2 REDUCE(16, 17, 18, 19) REDUCE(20, 21, 22, 23) REDUCE_AGAIN(16, 18) REDUCE_AGAIN(20, 22)
 #define REDUCE_3 REDUCE_2 REDUCE(24, 25, 26, 27) REDUCE_AGAIN(24, 26)
-#define REDUCE_4                                                                                             \
-    REDUCE_2 REDUCE(24, 25, 26, 27) REDUCE(28, 29, 30, 31) REDUCE_AGAIN(24, 26) REDUCE_AGAIN(28, 30)
+#define REDUCE_4 REDUCE_2 REDUCE(24, 25, 26, 27) REDUCE(28, 29, 30, 31) REDUCE_AGAIN(24, 26) REDUCE_AGAIN(28, 30)
 
 /* The depth of one tile. The first step sets the sums (SADDLP), so that nothing is cleared before it. */
-#define TILE(ROWS)                                                                                           \
-    "subs %[n], %[depth], #32\n\t"                                                                           \
-    "b.lo 3f\n\t" STEP_32(                                                                                   \
-        ROWS,                                                                                                \
-        "saddlp") "subs %[n], %[n], #32\n\t"                                                                 \
-                  "b.lo 2f\n"                                                                                \
-                  "1:\n\t" STEP_32(                                                                          \
-                      ROWS,                                                                                  \
-                      "sadalp") "subs %[n], %[n], #32\n\t"                                                   \
-                                "b.hs 1b\n"                                                                  \
-                                "2:\n\t"                                                                     \
-                                "tbz %[n], #4, 5f\n\t" STEP_16(                                              \
-                                    ROWS,                                                                    \
-                                    "sadalp") "b 5f\n"                                                       \
-                                              "3:\n\t"                                                       \
-                                              "tbz %[n], #4, 4f\n\t" STEP_16(                                \
-                                                  ROWS,                                                      \
-                                                  "saddlp") "b 5f\n"                                         \
-                                                            "4:\n\t" STEP_8(                                 \
-                                                                ROWS,                                        \
-                                                                "saddlp") "b 6f\n"                           \
-                                                                          "5:\n\t"                           \
-                                                                          "tbz %[n], #3, 6f\n\t" STEP_8(     \
-                                                                              ROWS,                          \
-                                                                              "sadalp") "6:"                 \
-                                                                                        "\n\t" REDUCE_##ROWS
+#define TILE(ROWS) \
+    "subs %[n], %[depth], #32\n\t" \
+    "b.lo 4f\n\t" STEP_32(ROWS, "saddlp") \
+    "subs %[n], %[n], #64\n\t" \
+    "b.lo 2f\n" \
+    "1:\n\t" STEP_32(ROWS, "sadalp") STEP_32(ROWS, "sadalp") \
+    "subs %[n], %[n], #64\n\t" \
+    "b.hs 1b\n" \
+    "2:\n\t" /* what is left, less 64: the lower bits are the same */ \
+    "tbz %[n], #5, 3f\n\t" STEP_32(ROWS, "sadalp") \
+    "3:\n\t" \
+    "tbz %[n], #4, 6f\n\t" STEP_16(ROWS, "sadalp") \
+    "b 6f\n" \
+    "4:\n\t" \
+    "tbz %[n], #4, 5f\n\t" STEP_16(ROWS, "saddlp") \
+    "b 6f\n" \
+    "5:\n\t" STEP_8(ROWS, "saddlp") \
+    "b 7f\n" \
+    "6:\n\t" \
+    "tbz %[n], #3, 7f\n\t" STEP_8(ROWS, "sadalp") \
+    "7:\n\t" REDUCE_##ROWS
 
-/* requant.h for the sums of all rows. Registers: 0 bias, 1 scale, 2 low, 3 high, 4 zero_y; 8..11 the rows'
- * terms. */
+/* requant.h for the sums of all rows. Registers: 0 bias, 1 scale, 2 low, 3 high, 4 zero_y; 8..11 the rows' terms. */
 #define EACH_1(OP) OP(16)
 #define EACH_2(OP) EACH_1(OP) OP(20)
 #define EACH_3(OP) EACH_2(OP) OP(24)
@@ -138,22 +125,23 @@
 #define BACK_3 BACK_2 "sub %[a2], %[a2], %[depth]\n\t"
 #define BACK_4 BACK_3 "sub %[a3], %[a3], %[depth]\n\t"
 
-#define PANELS(ROWS)                                                                                         \
-    "0:\n\t"                                                                                                 \
-    "add %[b], %[panel], #32\n\t" TILE(                                                                      \
-        ROWS) "ld1 {v0.4s, v1.4s}, [%[panel]]\n\t"                                                           \
-              "ld1 {v2.4s, v3.4s, v4.4s}, [%[output]]\n\t" BACK_##ROWS EACH_##ROWS(                          \
-                  ADD_BIAS) "cbz %[terms], 7f\n\t"                                                           \
-                            "ld1 {v8.4s, v9.4s, v10.4s, v11.4s}, [%[terms]]\n\t" TERM(16, 8) TERM(20, 9)     \
-                                TERM(24, 10) TERM(28, 11) "7:\n\t" EACH_##ROWS(TO_FLOAT) EACH_##ROWS(SCALE)  \
-                                    EACH_##ROWS(LOW) EACH_##ROWS(HIGH)                                       \
-                                        EACH_##ROWS(ROUND) "uzp1 v16.8h, v16.8h, v20.8h\n\t"                 \
-                                                           "uzp1 v24.8h, v24.8h, v28.8h\n\t"                 \
-                                                           "mov %[panel], %[b]\n\t"                          \
-                                                           "uzp1 v16.16b, v16.16b, v24.16b\n\t"              \
-                                                           "add v16.16b, v16.16b, v4.16b\n\t"                \
-                                                           "subs %[count], %[count], #1\n\t" STORE_##ROWS    \
-        "b.ne 0b\n\t"
+#define PANELS(ROWS) \
+    "0:\n\t" \
+    "add %[b], %[panel], #32\n\t" TILE(ROWS) \
+    "ld1 {v0.4s, v1.4s}, [%[panel]]\n\t" \
+    "ld1 {v2.4s, v3.4s, v4.4s}, [%[output]]\n\t" BACK_##ROWS EACH_##ROWS(ADD_BIAS) \
+    "cbz %[terms], 8f\n\t" \
+    "ld1 {v8.4s, v9.4s, v10.4s, v11.4s}, [%[terms]]\n\t" TERM(16, 8) TERM(20, 9) TERM(24, 10) TERM(28, 11) \
+    "8:\n\t" \
+    EACH_##ROWS(TO_FLOAT) EACH_##ROWS(SCALE) EACH_##ROWS(LOW) EACH_##ROWS(HIGH) EACH_##ROWS(ROUND) \
+    "uzp1 v16.8h, v16.8h, v20.8h\n\t" \
+    "uzp1 v24.8h, v24.8h, v28.8h\n\t" \
+    "mov %[panel], %[b]\n\t" \
+    "uzp1 v16.16b, v16.16b, v24.16b\n\t" \
+    "add v16.16b, v16.16b, v4.16b\n\t" \
+    "subs %[count], %[count], #1\n\t" STORE_##ROWS \
+    "b.ne 0b\n\t"
+/* clang-format on */
 
 /* Some rows times some whole panels. */
 struct part {

@@ -27,7 +27,7 @@ static inline struct taps taps_at(const struct sz_call *call, uint32_t n, uint32
     return t;
 }
 
-static inline int8x16_t greatest_i8(const struct taps *t, size_t c, int8x16_t low, int8x16_t high)
+static inline int8x16_t greatest_i8(const struct taps *t, size_t c, int8x16_t low)
 {
     const uint8_t *row = t->first + c;
     for (int32_t i = 0; i < t->rows; i++, row += t->row) {
@@ -35,7 +35,7 @@ static inline int8x16_t greatest_i8(const struct taps *t, size_t c, int8x16_t lo
         for (int32_t j = 0; j < t->columns; j++, at += t->column)
             low = vmaxq_s8(low, vreinterpretq_s8_u8(sz_neon_load_16(at)));
     }
-    return vminq_s8(low, high);
+    return low;
 }
 
 /* One channel. */
@@ -51,6 +51,33 @@ static int8_t greatest_of(const struct taps *t, size_t c, struct sz_bounds bound
     return (int8_t)(most < bounds.high ? most : bounds.high);
 }
 
+/* 16 channels of a window of 3 x 3. */
+static inline int8x16_t greatest_of_9(const uint8_t *r0, const uint8_t *r1, const uint8_t *r2, size_t step)
+{
+    int8x16_t a, b, c, d;
+    __asm__ volatile("ld1 {%0.16b}, [%4], %7\n\t"
+                     "ld1 {%1.16b}, [%5], %7\n\t"
+                     "ld1 {%2.16b}, [%6], %7\n\t"
+                     "ld1 {%3.16b}, [%4], %7\n\t"
+                     "smax %0.16b, %0.16b, %1.16b\n\t"
+                     "ld1 {%1.16b}, [%5], %7\n\t"
+                     "smax %2.16b, %2.16b, %3.16b\n\t"
+                     "ld1 {%3.16b}, [%6], %7\n\t"
+                     "smax %0.16b, %0.16b, %1.16b\n\t"
+                     "ld1 {%1.16b}, [%4]\n\t"
+                     "smax %2.16b, %2.16b, %3.16b\n\t"
+                     "ld1 {%3.16b}, [%5]\n\t"
+                     "smax %0.16b, %0.16b, %1.16b\n\t"
+                     "ld1 {%1.16b}, [%6]\n\t"
+                     "smax %2.16b, %2.16b, %3.16b\n\t"
+                     "smax %0.16b, %0.16b, %1.16b\n\t"
+                     "smax %0.16b, %0.16b, %2.16b\n\t"
+                     : "=&w"(a), "=&w"(b), "=&w"(c), "=&w"(d), "+r"(r0), "+r"(r1), "+r"(r2)
+                     : "r"(step)
+                     : "memory");
+    return a;
+}
+
 void sz_neon_max_pool_i8(const struct sz_call *call)
 {
     const uint32_t *out = call->out->dims;
@@ -61,8 +88,16 @@ void sz_neon_max_pool_i8(const struct sz_call *call)
     for (uint32_t row = 0; row < out[0] * out[1]; row++) {
         for (uint32_t column = 0; column < out[2]; column++, y += channels) {
             struct taps t = taps_at(call, row / out[1], row % out[1], column, 1);
-            for (size_t c = 0; c < whole; c += 16)
-                sz_neon_store_16(y + c, vreinterpretq_u8_s8(greatest_i8(&t, c, low, high)));
+            bool is_3x3 = t.rows == 3 && t.columns == 3;
+            for (size_t c = 0; c < whole; c += 16) {
+                const uint8_t *at = t.first + c;
+                int8x16_t most;
+                if (is_3x3)
+                    most = vmaxq_s8(greatest_of_9(at, at + t.row, at + 2 * t.row, t.column), low);
+                else
+                    most = greatest_i8(&t, c, low);
+                sz_neon_store_16(y + c, vreinterpretq_u8_s8(vminq_s8(most, high)));
+            }
             for (size_t c = whole; c < channels; c++)
                 y[c] = greatest_of(&t, c, bounds);
         }
