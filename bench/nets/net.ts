@@ -30,9 +30,40 @@ interface Windowed {
 export interface Convolution extends Windowed {
   readonly op: 'conv' | 'depthwise';
   readonly clamp: Clamp;
+  readonly weightCount: number;
   /** conv: [O, KH, KW, C]; depthwise: [KH, KW, C]. */
   readonly weights: Float32Array;
   readonly bias: Float32Array;
+}
+
+/** A convolution whose weights are made when they are first asked for. */
+class RandomConvolution implements Convolution {
+  #weights: Float32Array | undefined;
+  readonly bias: Float32Array;
+
+  constructor(
+    readonly op: Convolution['op'],
+    readonly input: number,
+    readonly output: number,
+    readonly window: number,
+    readonly stride: number,
+    readonly pads: Pads,
+    readonly clamp: Clamp,
+    channels: number,
+    readonly fanIn: number,
+    readonly seed: number,
+  ) {
+    this.bias = new Random(seed + 1).uniforms(channels, -0.05, 0.05);
+  }
+
+  get weightCount(): number {
+    return this.bias.length * this.fanIn;
+  }
+
+  get weights(): Float32Array {
+    const deviation = Math.sqrt((this.clamp === 'none' ? 1 : 2) / this.fanIn);
+    return (this.#weights ??= new Random(this.seed).normals(this.weightCount, deviation));
+  }
 }
 
 export interface MaxPool extends Windowed {
@@ -115,12 +146,21 @@ export class NetBuilder {
     fanIn: number,
   ): number {
     const [pads, h, w] = this.#windows(input, window, stride, pad);
-    const deviation = Math.sqrt((clamp === 'none' ? 1 : 2) / fanIn);
-    const weights = this.#random.normals(channels * fanIn, deviation);
-    const bias = this.#random.uniforms(channels, -0.05, 0.05);
-    this.#macs += weights.length * h * w;
     const output = this.#tensor({ h, w, c: channels });
-    this.#layers.push({ op, input, output, window, stride, pads, clamp, weights, bias });
+    const layer = new RandomConvolution(
+      op,
+      input,
+      output,
+      window,
+      stride,
+      pads,
+      clamp,
+      channels,
+      fanIn,
+      this.#random.next(),
+    );
+    this.#macs += layer.weightCount * h * w;
+    this.#layers.push(layer);
     return output;
   }
 

@@ -16,7 +16,9 @@ const bytesOf = (data: Float32Array | Int8Array | Int32Array): Uint8Array =>
 export const describeFloat = (net: Net): NetDescription => ({
   text: describe(net, net.layers, 'f32', () => ({ scale: 0, zeroPoint: 0 })),
   weights: Buffer.concat(
-    net.layers.flatMap((layer) => ('weights' in layer ? [bytesOf(layer.weights), bytesOf(layer.bias)] : [])),
+    net.layers.flatMap((layer) =>
+      'weightCount' in layer ? [bytesOf(layer.weights), bytesOf(layer.bias)] : [],
+    ),
   ),
 });
 
@@ -25,7 +27,7 @@ export const describeInt8 = ({ net, tensors, weights }: QuantisedNet): NetDescri
   text: describe(net, quantisedLayers(net), 'i8', (i) => tensors[i] ?? { scale: 1, zeroPoint: 0 }),
   weights: Buffer.concat(
     net.layers.flatMap((layer) => {
-      const quantised = 'weights' in layer ? weights.get(layer) : undefined;
+      const quantised = 'weightCount' in layer ? weights.get(layer) : undefined;
       return quantised ? [bytesOf(quantised.values), bytesOf(quantised.scales), bytesOf(quantised.bias)] : [];
     }),
   ),
