@@ -73,20 +73,37 @@ static void gather_row(const struct sz_rows *p, const uint8_t *picture, int32_t 
 
 /* Windows that are inside the picture, of `count` output pixels beside each other: nothing to ask, only
  * chunks to copy. What is written behind a window's row is written over by the next one. */
-static inline void gather_inside(const struct sz_rows *p, const uint8_t *from, size_t count, size_t chunks,
-                                 uint8_t *to, size_t stride)
+static inline __attribute__((always_inline)) void copy_inside(const struct sz_rows *p, const uint8_t *from,
+                                                              size_t count, size_t chunks, uint8_t *to,
+                                                              size_t stride)
 {
     size_t line = (size_t)p->in_w * p->pixel * (size_t)p->ints[SZ_DILATION_H];
     size_t taps = (size_t)p->window_w * p->pixel;
     size_t step = (size_t)p->ints[SZ_STRIDE_W] * p->pixel;
-    size_t filled = (p->padded - p->depth) * p->size;
+    size_t inside = p->depth * p->size;
+    /* int8: weights are zero there, so that any input will do. A float may be no number. */
+    size_t filled = p->size == 1 ? 0 : (p->padded - p->depth) * p->size;
     for (; count > 0; count--, from += step, to += stride) {
-        for (size_t i = 0; i < (size_t)p->window_h; i++)
+        const uint8_t *row = from;
+        uint8_t *end = to + inside;
+        for (uint8_t *at = to; at < end; at += taps, row += line)
             for (size_t c = 0; c < chunks; c++)
-                copy_chunk(to + i * taps + c * CHUNK, from + i * line + c * CHUNK);
+                copy_chunk(at + c * CHUNK, row + c * CHUNK);
         for (size_t i = 0; i < filled; i++)
-            to[p->depth * p->size + i] = 0;
+            end[i] = 0;
     }
+}
+
+/* The usual numbers of chunks without a loop over them. */
+static void gather_inside(const struct sz_rows *p, const uint8_t *from, size_t count, size_t chunks,
+                          uint8_t *to, size_t stride)
+{
+    if (chunks == 1)
+        copy_inside(p, from, count, 1, to, stride);
+    else if (chunks == 3)
+        copy_inside(p, from, count, 3, to, stride);
+    else
+        copy_inside(p, from, count, chunks, to, stride);
 }
 
 /* How many of `most` output pixels from (y, x) on have their windows inside, with room for whole chunks. */
@@ -112,7 +129,7 @@ static size_t count_inside(const struct sz_rows *p, const uint8_t *picture, int3
 }
 
 void sz_gather_rows(const struct sz_rows *p, size_t row, size_t count, size_t stride, uint8_t *to,
-                        const uint8_t *to_end)
+                    const uint8_t *to_end)
 {
     const uint8_t *picture = p->x + row / p->per_picture * p->picture_bytes;
     size_t chunks = ((size_t)p->window_w * p->pixel + CHUNK - 1) / CHUNK;
@@ -140,4 +157,3 @@ void sz_gather_rows(const struct sz_rows *p, size_t row, size_t count, size_t st
         }
     }
 }
-
