@@ -29,6 +29,10 @@ void sz_model_release(void)
 
 bool sz_running_shrink(void)
 {
+    if (growing.place.at != NULL) {
+        sz_buffer_release(&growing.place);
+        return true;
+    }
     return sz_residency_shrink(&running);
 }
 

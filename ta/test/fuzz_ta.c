@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { UNCLAIMED, CLAIMED, CHANNEL, LOADING, ACTIVE, STATES, CHECKS_PASS = 0x80 };
+enum { UNCLAIMED, CLAIMED, CHANNEL, LOADING, ACTIVE, STREAMING, STATES, CHECKS_PASS = 0x80 };
 enum { HEAD = 4, USUAL_REPLY = 32 * 1024, COMMANDS = SZ_CMD_CONTINUE + 2 };
 
 static struct fuzz_model model;
@@ -103,6 +103,16 @@ static void begin_model(void)
     must(SZ_CMD_MODEL_SEGMENT, 0, model.segments[0], model.lengths[0]);
 }
 
+/* The model gives up all that it can stream, and a frame waits for its first segment. */
+static void begin_streaming(void)
+{
+    struct reply reply;
+    while (sz_model_give_way()) {
+    }
+    reply = invoke(SZ_CMD_FRAME, 0, right_types, request, fuzz_frame(request, 2), USUAL_REPLY);
+    FUZZ_CHECK(reply.result == TEE_SUCCESS && reply.code == SZ_SEGMENTS_WANTED && reply.b == 1);
+}
+
 /* A device in this state, always the same one. */
 static void make_device(int wanted)
 {
@@ -118,11 +128,14 @@ static void make_device(int wanted)
     if (wanted >= LOADING) {
         begin_model();
     }
-    if (wanted == ACTIVE) {
+    if (wanted >= ACTIVE) {
         for (uint32_t i = 1; i < FUZZ_SEGMENTS; i++) {
             must(SZ_CMD_MODEL_SEGMENT, i, model.segments[i], model.lengths[i]);
         }
         must(SZ_CMD_FRAME, 0, request, fuzz_frame(request, 1));
+    }
+    if (wanted == STREAMING) {
+        begin_streaming();
     }
     state = wanted;
     made_with_checks = !fuzz_checks_pass;
@@ -170,13 +183,18 @@ static void seed_state(int wanted)
     if (wanted >= CHANNEL) {
         seed(wanted, SZ_CMD_RECEIPT, 0, (const uint8_t *)"channel\x01", 8, SZ_OK);
         seed(wanted, SZ_CMD_FRAME, 0, request, fuzz_frame(request, 1),
-             wanted == ACTIVE ? SZ_OK : SZ_NO_MODEL);
+             wanted >= ACTIVE ? SZ_OK : SZ_NO_MODEL);
     }
     if (wanted == LOADING) {
         seed(wanted, SZ_CMD_MODEL_SEGMENT, 1, model.segments[1], model.lengths[1], SZ_OK);
     }
     if (wanted == ACTIVE) {
         seed(wanted, SZ_CMD_FRAME, 0, request, fuzz_frame(request, 2), SZ_OK);
+    }
+    if (wanted == STREAMING) {
+        seed(wanted, SZ_CMD_FRAME, 0, request, fuzz_frame(request, 2), SZ_SEGMENTS_WANTED);
+        seed(wanted, SZ_CMD_CONTINUE, 1, model.segments[1], model.lengths[1],
+             FUZZ_SEGMENTS > 3 ? SZ_SEGMENTS_WANTED : SZ_OK);
     }
 }
 
@@ -206,8 +224,10 @@ static bool changes(uint32_t command, uint32_t code)
     case SZ_CMD_OFFER:
     case SZ_CMD_RULES_HELLO:
         return code == SZ_OK;
-    case SZ_CMD_FRAME:
-        return code == SZ_OK || code == SZ_BAD_FRAME || code == SZ_INFERENCE_FAILED;
+    case SZ_CMD_FRAME: /* any frame takes the place of one that waits */
+        return state == STREAMING || code == SZ_OK || code == SZ_BAD_FRAME || code == SZ_INFERENCE_FAILED;
+    case SZ_CMD_CONTINUE:
+        return code != SZ_NO_INFERENCE;
     case SZ_CMD_MODEL_BEGIN:
     case SZ_CMD_MODEL_SEGMENT:
         return !form && code != SZ_MODEL_ORDER && code != SZ_MODEL_UNKNOWN;
