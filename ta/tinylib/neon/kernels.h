@@ -12,6 +12,7 @@ void sz_neon_depthwise_i8(const struct sz_depthwise_job *job);
 
 void sz_neon_add_f32(const struct sz_call *call);
 void sz_neon_add_i8(const struct sz_call *call);
+void sz_neon_concat(const struct sz_call *call);
 void sz_neon_max_pool_f32(const struct sz_call *call);
 void sz_neon_max_pool_i8(const struct sz_call *call);
 void sz_neon_global_mean_i8(const struct sz_call *call);

@@ -40,4 +40,14 @@ static inline void sz_neon_store_8(void *to, uint8x8_t value)
     __asm__("st1 {%1.8b}, %0" : "=Q"(*(struct sz_bytes_8 *)to) : "w"(value));
 }
 
+/* Copies 64 bytes and moves both pointers behind them. */
+static inline void sz_neon_copy_64(uint8_t **to, const uint8_t **from)
+{
+    __asm__ volatile("ld1 {v0.16b, v1.16b, v2.16b, v3.16b}, [%0], #64\n\t"
+                     "st1 {v0.16b, v1.16b, v2.16b, v3.16b}, [%1], #64"
+                     : "+r"(*from), "+r"(*to)
+                     :
+                     : "memory", "v0", "v1", "v2", "v3");
+}
+
 #endif

@@ -18,10 +18,13 @@ static const struct sz_target_kernels neon = {
     .depthwise_i8 = sz_neon_depthwise_i8,
     .plain =
         {
-            .f32 = {[SZ_OP_ADD] = sz_neon_add_f32, [SZ_OP_MAX_POOL_2D] = sz_neon_max_pool_f32},
+            .f32 = {[SZ_OP_ADD] = sz_neon_add_f32,
+                    [SZ_OP_MAX_POOL_2D] = sz_neon_max_pool_f32,
+                    [SZ_OP_CONCAT] = sz_neon_concat},
             .i8 = {[SZ_OP_ADD] = sz_neon_add_i8,
                    [SZ_OP_MAX_POOL_2D] = sz_neon_max_pool_i8,
-                   [SZ_OP_GLOBAL_MEAN] = sz_neon_global_mean_i8},
+                   [SZ_OP_GLOBAL_MEAN] = sz_neon_global_mean_i8,
+                   [SZ_OP_CONCAT] = sz_neon_concat},
         },
 };
 
