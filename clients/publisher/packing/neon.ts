@@ -12,7 +12,7 @@ const F32: Packing = {
   columns: 16,
   depthStep: 4,
   rows: 8,
-  panels: 1,
+  panels: 4,
   inputOffset: 0,
   panelIndex: (k, c) => k * 16 + c,
 };

@@ -83,37 +83,38 @@ static void store_part(const float *from, const struct sz_panel_job *job, size_t
     }
 }
 
-static inline __attribute__((always_inline)) void run_rows(const struct sz_panel_job *job, size_t row,
-                                                           size_t rows)
+static inline __attribute__((always_inline)) void run_rows(const struct sz_panel_job *job, struct tile *t,
+                                                           size_t row, size_t rows, size_t column)
 {
     float part[ROWS * COLUMNS];
+    size_t left = job->columns - column;
+    bool direct = left >= COLUMNS || left == COLUMNS / 2;
+    for (size_t r = 0; r < ROWS; r++)
+        t->a[r] = (const uint8_t *)job->a + (row + (r < rows ? r : 0)) * job->a_stride;
+    t->y = direct ? (uint8_t *)job->y + row * job->y_stride + column * sizeof(float) : (uint8_t *)part;
+    t->y_stride = direct ? job->y_stride : COLUMNS * sizeof(float);
+    run_tile(t, rows, left > COLUMNS / 2);
+    if (!direct)
+        store_part(part, job, rows, row, column);
+}
+
+/* All rows pass over one panel before the next: it may be all that the first cache holds. */
+void sz_neon_panels_f32(const struct sz_panel_job *job)
+{
     struct tile t = {.depth = job->depth, .b = job->b};
     memcpy(&t.low, &job->low, sizeof(t.low));
     memcpy(&t.high, &job->high, sizeof(t.high));
-    for (size_t r = 0; r < ROWS; r++)
-        t.a[r] = (const uint8_t *)job->a + (row + (r < rows ? r : 0)) * job->a_stride;
-    for (size_t c = 0; c < job->columns; c += COLUMNS, t.b += job->panel_bytes) {
-        size_t left = job->columns - c;
-        bool direct = left >= COLUMNS || left == COLUMNS / 2;
-        t.y = direct ? (uint8_t *)job->y + row * job->y_stride + c * sizeof(float) : (uint8_t *)part;
-        t.y_stride = direct ? job->y_stride : COLUMNS * sizeof(float);
-        run_tile(&t, rows, left > COLUMNS / 2);
-        if (!direct)
-            store_part(part, job, rows, row, c);
+    for (size_t column = 0; column < job->columns; column += COLUMNS, t.b += job->panel_bytes) {
+        size_t row = 0;
+        for (; row + ROWS <= job->rows; row += ROWS)
+            run_rows(job, &t, row, ROWS, column);
+        if (job->rows - row == 3)
+            run_rows(job, &t, row, 3, column);
+        else if (job->rows - row == 2)
+            run_rows(job, &t, row, 2, column);
+        else if (job->rows - row == 1)
+            run_rows(job, &t, row, 1, column);
     }
-}
-
-void sz_neon_panels_f32(const struct sz_panel_job *job)
-{
-    size_t row = 0;
-    for (; row + ROWS <= job->rows; row += ROWS)
-        run_rows(job, row, ROWS);
-    if (job->rows - row == 3)
-        run_rows(job, row, 3);
-    else if (job->rows - row == 2)
-        run_rows(job, row, 2);
-    else if (job->rows - row == 1)
-        run_rows(job, row, 1);
 }
 
 #else

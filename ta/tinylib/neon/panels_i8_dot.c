@@ -80,51 +80,60 @@ static inline __attribute__((always_inline)) void sum_tile(struct tile *t, size_
             t->sums[r][c] = sums[r][c];
 }
 
-static inline __attribute__((always_inline)) void run_rows(const struct sz_panel_job *job, size_t row,
-                                                           size_t rows, const struct sz_neon_output *out)
+/* A row's sums to bytes. */
+static inline __attribute__((always_inline)) void store_row(const int32x4_t sums[COLUMNS / 4],
+                                                            const float32x4_t scale[COLUMNS / 4], size_t left,
+                                                            const struct sz_neon_output *out, uint8_t *y)
 {
-    struct tile t = {.depth = job->depth, .b = job->b};
-    for (size_t r = 0; r < ROWS; r++)
-        t.a[r] = (const uint8_t *)job->a + (row + (r < rows ? r : 0)) * job->a_stride;
-    for (size_t c = 0; c < job->columns; c += COLUMNS, t.b += job->panel_bytes) {
-        size_t left = job->columns - c;
-        size_t quads = left > COLUMNS / 2 ? 4 : 2;
-        uint8_t *y = (uint8_t *)job->y + row * job->y_stride + c;
-        float32x4_t scale[4];
-        sum_tile(&t, rows, left > COLUMNS / 2);
-        for (size_t i = 0; i < 4; i++)
-            scale[i] = vreinterpretq_f32_u8(sz_neon_load_16(t.b + 4 * COLUMNS + 16 * i));
-        for (size_t r = 0; r < rows; r++, y += job->y_stride) {
-            int32x4_t term = vdupq_n_s32(job->row_terms != NULL ? job->row_terms[row + r] : 0);
-            int32x4_t s[4] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
-            for (size_t i = 0; i < quads; i++)
-                s[i] = sz_neon_scaled(vaddq_s32(t.sums[r][i], term), scale[i], out);
-            uint8x16_t values = vreinterpretq_u8_s8(sz_neon_narrow(s[0], s[1], s[2], s[3], out));
-            if (left >= COLUMNS) {
-                sz_neon_store_16(y, values);
-            } else if (left == COLUMNS / 2) {
-                sz_neon_store_8(y, vget_low_u8(values));
-            } else {
-                uint8_t bytes[COLUMNS];
-                sz_neon_store_16(bytes, values);
-                memcpy(y, bytes, left);
-            }
-        }
+    int32x4_t s[COLUMNS / 4];
+    for (size_t i = 0; i < COLUMNS / 4; i++)
+        s[i] = sz_neon_scaled(sums[i], scale[i], out);
+    uint8x16_t values = vreinterpretq_u8_s8(sz_neon_narrow(s[0], s[1], s[2], s[3], out));
+    if (left >= COLUMNS) {
+        sz_neon_store_16(y, values);
+    } else {
+        uint8_t bytes[COLUMNS];
+        sz_neon_store_16(bytes, values);
+        memcpy(y, bytes, left);
     }
 }
 
+static inline __attribute__((always_inline)) void run_rows(const struct sz_panel_job *job, struct tile *t,
+                                                           size_t row, size_t rows, size_t column,
+                                                           const struct sz_neon_output *out)
+{
+    size_t left = job->columns - column;
+    uint8_t *y = (uint8_t *)job->y + row * job->y_stride + column;
+    float32x4_t scale[COLUMNS / 4];
+    for (size_t r = 0; r < ROWS; r++)
+        t->a[r] = (const uint8_t *)job->a + (row + (r < rows ? r : 0)) * job->a_stride;
+    sum_tile(t, rows, left > COLUMNS / 2);
+    for (size_t i = 0; i < COLUMNS / 4; i++)
+        scale[i] = vreinterpretq_f32_u8(sz_neon_load_16(t->b + 4 * COLUMNS + 16 * i));
+    for (size_t r = 0; r < rows; r++, y += job->y_stride) {
+        if (job->row_terms != NULL)
+            for (size_t i = 0; i < COLUMNS / 4; i++)
+                t->sums[r][i] = vaddq_s32(t->sums[r][i], vdupq_n_s32(job->row_terms[row + r]));
+        store_row(t->sums[r], scale, left, out, y);
+    }
+}
+
+/* All rows pass over one panel before the next. */
 void sz_neon_panels_i8(const struct sz_panel_job *job)
 {
     struct sz_neon_output out = sz_neon_output_of(job->zero_y, job->bounds);
-    size_t row = 0;
-    for (; row + ROWS <= job->rows; row += ROWS)
-        run_rows(job, row, ROWS, &out);
-    if (job->rows - row == 3)
-        run_rows(job, row, 3, &out);
-    else if (job->rows - row == 2)
-        run_rows(job, row, 2, &out);
-    else if (job->rows - row == 1)
-        run_rows(job, row, 1, &out);
+    struct tile t = {.depth = job->depth, .b = job->b};
+    for (size_t column = 0; column < job->columns; column += COLUMNS, t.b += job->panel_bytes) {
+        size_t row = 0;
+        for (; row + ROWS <= job->rows; row += ROWS)
+            run_rows(job, &t, row, ROWS, column, &out);
+        if (job->rows - row == 3)
+            run_rows(job, &t, row, 3, column, &out);
+        else if (job->rows - row == 2)
+            run_rows(job, &t, row, 2, column, &out);
+        else if (job->rows - row == 1)
+            run_rows(job, &t, row, 1, column, &out);
+    }
 }
 
 #else

@@ -104,37 +104,83 @@ void sz_neon_max_pool_i8(const struct sz_call *call)
     }
 }
 
-/* As the reference: a NaN stays only where it comes first. */
-static inline float32x4_t greater(float32x4_t value, float32x4_t most)
+/* 4 channels of a window of 3 x 3. */
+static inline float32x4_t greatest_of_9_f32(const uint8_t *r0, const uint8_t *r1, const uint8_t *r2,
+                                            size_t step)
 {
-    return vbslq_f32(vcgtq_f32(value, most), value, most);
+    float32x4_t a, b, c, d;
+    __asm__ volatile("ld1 {%0.4s}, [%4], %7\n\t"
+                     "ld1 {%1.4s}, [%5], %7\n\t"
+                     "ld1 {%2.4s}, [%6], %7\n\t"
+                     "ld1 {%3.4s}, [%4], %7\n\t"
+                     "fmax %0.4s, %0.4s, %1.4s\n\t"
+                     "ld1 {%1.4s}, [%5], %7\n\t"
+                     "fmax %2.4s, %2.4s, %3.4s\n\t"
+                     "ld1 {%3.4s}, [%6], %7\n\t"
+                     "fmax %0.4s, %0.4s, %1.4s\n\t"
+                     "ld1 {%1.4s}, [%4]\n\t"
+                     "fmax %2.4s, %2.4s, %3.4s\n\t"
+                     "ld1 {%3.4s}, [%5]\n\t"
+                     "fmax %0.4s, %0.4s, %1.4s\n\t"
+                     "ld1 {%1.4s}, [%6]\n\t"
+                     "fmax %2.4s, %2.4s, %3.4s\n\t"
+                     "fmax %0.4s, %0.4s, %1.4s\n\t"
+                     "fmax %0.4s, %0.4s, %2.4s\n\t"
+                     : "=&w"(a), "=&w"(b), "=&w"(c), "=&w"(d), "+r"(r0), "+r"(r1), "+r"(r2)
+                     : "r"(step)
+                     : "memory");
+    return a;
+}
+
+static inline float32x4_t greatest_f32(const struct taps *t, size_t c)
+{
+    const uint8_t *row = t->first + c * sizeof(float);
+    float32x4_t most = vreinterpretq_f32_u8(sz_neon_load_16(row));
+    for (int32_t i = 0; i < t->rows; i++, row += t->row) {
+        const uint8_t *at = row;
+        for (int32_t j = 0; j < t->columns; j++, at += t->column)
+            most = vmaxq_f32(most, vreinterpretq_f32_u8(sz_neon_load_16(at)));
+    }
+    return most;
+}
+
+static float greatest_of_f32(const struct taps *t, size_t c)
+{
+    const float *first = (const float *)(const void *)t->first + c;
+    float most = *first;
+    for (int32_t i = 0; i < t->rows; i++) {
+        for (int32_t j = 0; j < t->columns; j++) {
+            float value = first[((size_t)i * t->row + (size_t)j * t->column) / sizeof(float)];
+            most = value <= most ? most : value;
+        }
+    }
+    return most;
 }
 
 void sz_neon_max_pool_f32(const struct sz_call *call)
 {
     const uint32_t *out = call->out->dims;
-    size_t channels = out[3];
+    size_t channels = out[3], whole = channels / 4 * 4;
     struct sz_range range = sz_range_of(call->op->activation);
     float32x4_t low = vdupq_n_f32(range.low), high = vdupq_n_f32(range.high);
     float *y = call->y;
     for (uint32_t row = 0; row < out[0] * out[1]; row++) {
         for (uint32_t column = 0; column < out[2]; column++, y += channels) {
             struct taps t = taps_at(call, row / out[1], row % out[1], column, sizeof(float));
-            for (size_t c = 0; c < channels; c += c + 4 <= channels ? 4 : 1) {
-                bool four = c + 4 <= channels;
-                const float *first = (const float *)(const void *)t.first + c;
-                float32x4_t most = four ? vreinterpretq_f32_u8(sz_neon_load_16(first)) : vdupq_n_f32(*first);
-                for (int32_t i = 0; i < t.rows; i++) {
-                    const float *at = first + (size_t)i * t.row / sizeof(float);
-                    for (int32_t j = 0; j < t.columns; j++, at += channels)
-                        most = greater(four ? vreinterpretq_f32_u8(sz_neon_load_16(at)) : vdupq_n_f32(*at),
-                                       most);
-                }
-                most = vminq_f32(vmaxq_f32(most, low), high);
-                if (four)
-                    sz_neon_store_16(y + c, vreinterpretq_u8_f32(most));
+            bool is_3x3 = t.rows == 3 && t.columns == 3;
+            for (size_t c = 0; c < whole; c += 4) {
+                const uint8_t *at = t.first + c * sizeof(float);
+                float32x4_t most;
+                if (is_3x3)
+                    most = greatest_of_9_f32(at, at + t.row, at + 2 * t.row, t.column);
                 else
-                    y[c] = vgetq_lane_f32(most, 0);
+                    most = greatest_f32(&t, c);
+                most = vminq_f32(vmaxq_f32(most, low), high);
+                sz_neon_store_16(y + c, vreinterpretq_u8_f32(most));
+            }
+            for (size_t c = whole; c < channels; c++) {
+                float32x4_t most = vdupq_n_f32(greatest_of_f32(&t, c));
+                y[c] = vgetq_lane_f32(vminq_f32(vmaxq_f32(most, low), high), 0);
             }
         }
     }

@@ -11,7 +11,7 @@ static const struct sz_target_kernels neon = {
     .target = SZ_TARGET_NEON,
     .packing_i8 = {.columns = 4, .depth_step = 8, .rows = 16, .panels = 16, .channels = 16, .tap_rows = 1},
 #endif
-    .packing_f32 = {.columns = 16, .depth_step = 4, .rows = 8, .panels = 1, .channels = 4, .tap_rows = 1},
+    .packing_f32 = {.columns = 16, .depth_step = 4, .rows = 8, .panels = 4, .channels = 4, .tap_rows = 1},
     .panels_f32 = sz_neon_panels_f32,
     .panels_i8 = sz_neon_panels_i8,
     .depthwise_f32 = sz_neon_depthwise_f32,
