@@ -119,11 +119,11 @@ SZ_VNNI_INLINE void store(enum shape shape, __mmask64 mask, __m512i bytes, int8_
 }
 
 SZ_VNNI_INLINE __m512i requantised(const struct four *sums, const struct four *scale,
-                                   const struct sz_output_512 *out)
+                                   const struct sz_output_512 *out, bool is_tame)
 {
     __m512i v[4];
     SZ_UNROLL for (size_t i = 0; i < 4; i++) v[i] =
-        sz_scaled(sums->v[i], _mm512_castsi512_ps(scale->v[i]), out);
+        sz_scaled(sums->v[i], _mm512_castsi512_ps(scale->v[i]), out, is_tame);
     return sz_narrowed(v, out);
 }
 
@@ -153,8 +153,8 @@ SZ_VNNI_INLINE struct four next_column(struct columns *from, enum shape shape)
     return interleaved(rows[0], rows[1], rows[2], rows[2]);
 }
 
-/* Windows of 3x3 without dilation. A column is interleaved once, for all windows that have it: `begun` holds
- * the sums of the next pixels so far. Returns how many pixels were computed. */
+/* Windows of 3x3 without dilation, tame scales. A column is interleaved once, for all windows that have it:
+ * `begun` holds the sums of the next pixels so far. Returns how many pixels were computed. */
 SZ_VNNI_INLINE size_t run_3x3(const struct strip *s, enum shape shape, size_t stride, bool is_plain)
 {
     const size_t at_once = shape == FOURS ? 4 : shape == PAIRS ? 2 : 1;
@@ -205,7 +205,7 @@ SZ_VNNI_INLINE size_t run_3x3(const struct strip *s, enum shape shape, size_t st
             add_column(&begun[1], &x, &w[0], &zero, is_plain);
         }
         from.at += (at_once * stride - fresh) * channels;
-        store(shape, s->mask, requantised(&sums, &scale, &out), y, channels);
+        store(shape, s->mask, requantised(&sums, &scale, &out, true), y, channels);
         y += at_once * channels;
     }
     return pixels * at_once;
@@ -260,8 +260,13 @@ SZ_VNNI static void run_general(const struct strip *s, size_t pixel)
             }
         }
         int8_t *y = (int8_t *)job->y + pixel * job->channels + s->first;
-        store(PART, s->mask, requantised(&sums, &scale, &out), y, 0);
+        store(PART, s->mask, requantised(&sums, &scale, &out, false), y, 0);
     }
+}
+
+SZ_VNNI_INLINE bool is_tame(const uint8_t *scale)
+{
+    return sz_is_tame(scale) && sz_is_tame(scale + 64) && sz_is_tame(scale + 128) && sz_is_tame(scale + 192);
 }
 
 SZ_VNNI void sz_x86_avx512_depthwise_i8(const struct sz_depthwise_job *job)
@@ -275,7 +280,7 @@ SZ_VNNI void sz_x86_avx512_depthwise_i8(const struct sz_depthwise_job *job)
         size_t count = job->channels - c < BLOCK ? job->channels - c : BLOCK;
         enum shape shape = count == BLOCK ? WHOLE : count == 32 ? PAIRS : count == 16 ? FOURS : PART;
         struct strip s = {job, c, count == BLOCK ? ~(__mmask64)0 : ((__mmask64)1 << count) - 1, block};
-        size_t done = is_3x3 ? runs_3x3[job->stride - 1][shape](&s) : 0;
+        size_t done = is_3x3 && is_tame(block + 4 * BLOCK) ? runs_3x3[job->stride - 1][shape](&s) : 0;
         if (done < job->pixels)
             run_general(&s, done);
     }

@@ -23,27 +23,35 @@ SZ_VNNI_INLINE __m512i sz_dot4(__m512i sums, __m512i u, __m512i w)
 }
 
 struct sz_output_512 {
-    __m512 high;    /* less the zero point */
-    __m512i zero_y; /* int16 */
-    __m512i low;    /* int8 */
+    __m512 most;       /* less the zero point */
+    __m512i zero_y;    /* int16 */
+    __m512i low, high; /* int8 */
 };
 
 SZ_VNNI_INLINE struct sz_output_512 sz_output_of(int32_t zero_y, struct sz_bounds bounds)
 {
     struct sz_output_512 out = {
-        .high = _mm512_set1_ps((float)(bounds.high - zero_y)),
+        .most = _mm512_set1_ps((float)(bounds.high - zero_y)),
         .zero_y = _mm512_set1_epi16((int16_t)zero_y),
         .low = _mm512_set1_epi8((int8_t)bounds.low),
+        .high = _mm512_set1_epi8((int8_t)bounds.high),
     };
     return out;
 }
 
-/* Rounded, not yet clamped from below. min() gives its second operand where one is NaN, the conversion then
- * INT32_MIN: like every sum that is too small it saturates to the least value and is raised to `low`. */
-SZ_VNNI_INLINE __m512i sz_scaled(__m512i sums, __m512 scale, const struct sz_output_512 *out)
+/* Scales below 1, as they usually are: then every scaled sum fits int32. */
+SZ_VNNI_INLINE bool sz_is_tame(const void *scale)
+{
+    __m512i magnitude = _mm512_and_si512(_mm512_loadu_si512(scale), _mm512_set1_epi32(0x7fffffff));
+    return _mm512_cmplt_epi32_mask(magnitude, _mm512_set1_epi32(0x3f800000)) == 0xffff;
+}
+
+/* Rounded, not yet clamped. What is not tame is clamped from above before: min() gives its second operand
+ * where one is NaN, the conversion then INT32_MIN, and like every sum that is too small it ends as `low`. */
+SZ_VNNI_INLINE __m512i sz_scaled(__m512i sums, __m512 scale, const struct sz_output_512 *out, bool is_tame)
 {
     __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
-    return _mm512_cvtps_epi32(_mm512_min_ps(out->high, scaled));
+    return _mm512_cvtps_epi32(is_tame ? scaled : _mm512_min_ps(out->most, scaled));
 }
 
 /* Of 128-bit lane q: the four values of v[0], then of v[1], v[2], v[3]. */
@@ -51,15 +59,8 @@ SZ_VNNI_INLINE __m512i sz_narrowed(const __m512i v[4], const struct sz_output_51
 {
     __m512i first = _mm512_adds_epi16(_mm512_packs_epi32(v[0], v[1]), out->zero_y);
     __m512i second = _mm512_adds_epi16(_mm512_packs_epi32(v[2], v[3]), out->zero_y);
-    return _mm512_max_epi8(_mm512_packs_epi16(first, second), out->low);
-}
-
-SZ_VNNI_INLINE void sz_store_bytes(int8_t *y, __m512i bytes, size_t n)
-{
-    if (n == 64)
-        _mm512_storeu_si512(y, bytes);
-    else
-        _mm512_mask_storeu_epi8(y, ((__mmask64)1 << n) - 1, bytes);
+    __m512i bytes = _mm512_packs_epi16(first, second);
+    return _mm512_min_epi8(_mm512_max_epi8(bytes, out->low), out->high);
 }
 
 #endif
