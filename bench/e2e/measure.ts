@@ -21,6 +21,8 @@ export interface EndToEndPlan {
 }
 
 const UNDER_WAY = 8;
+/** Until the just-in-time compiler knows what runs often. */
+const WARM_UP = 200;
 /** The sensor and the consumer are in this process. */
 const HERE = 'sensor and consumer';
 
@@ -35,7 +37,7 @@ export const measureSystems = async (
       { latencies: [] as number[], rates: [] as number[], seconds: new Map<string, number>(), labels: 0 },
     ]),
   );
-  for (const system of systems) for (let i = 0; i < 20; i += 1) await system.label(); // warm-up
+  for (const system of systems) for (let i = 0; i < WARM_UP; i += 1) await system.label();
   for (let round = 0; round < plan.rounds; round += 1)
     for (const system of roundOrder(systems, round)) {
       const into = collected.get(system);

@@ -23,13 +23,20 @@ const session = await ort.InferenceSession.create(model, {
 });
 const dims = session.inputMetadata[0]?.shape.map(Number) ?? [];
 
+/** The best classes, best first. */
+const bestOf = (scores: Uint8Array): { index: number; score: number }[] => {
+  const best: { index: number; score: number }[] = [];
+  scores.forEach((score, index) => {
+    if (best.length === BEST && score <= (best.at(-1)?.score ?? 0)) return;
+    best.splice(best.findLastIndex((other) => other.score >= score) + 1, 0, { index, score });
+    best.length = Math.min(best.length, BEST);
+  });
+  return best;
+};
+
 const classify = async (picture: Uint8Array): Promise<{ index: number; score: number }[]> => {
   const results = await session.run({ input: new ort.Tensor('uint8', picture, dims) });
-  const scores = results['output']?.data as Uint8Array;
-  return [...scores.entries()]
-    .map(([index, score]) => ({ index, score }))
-    .sort((a, b) => b.score - a.score)
-    .slice(0, BEST);
+  return bestOf(results['output']?.data as Uint8Array);
 };
 
 const client = await mqtt.connectAsync(broker, { protocolVersion: 4, clean: true });
@@ -40,7 +47,7 @@ let last: Promise<unknown> = Promise.resolve();
 client.on('message', (_topic, payload) => {
   last = last.then(async () => {
     const id = payload.subarray(0, ID_BYTES).toString('hex');
-    const classes = await classify(Uint8Array.from(payload.subarray(ID_BYTES)));
+    const classes = await classify(payload.subarray(ID_BYTES));
     client.publish('plain/label', JSON.stringify({ id, time: Date.now(), classes }), { qos: 1 });
   });
 });
