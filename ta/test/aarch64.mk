@@ -36,7 +36,7 @@ $(AARCH64_OUT)/ta.o: $(AARCH64_TA)
 		| grep -v -x -e 'TEE_[A-Za-z0-9]*' -e _GLOBAL_OFFSET_TABLE_ $(addprefix -e ,$(AARCH64_NEEDS)) || true); \
 	if [ -n "$$needs" ]; then echo "the TA for aarch64 needs $$needs" >&2; rm $@; exit 1; fi
 
-AARCH64_TESTS := engine_neon_test engine_operators_test engine_random_test engine_malformed_test engine_input_head_test \
+AARCH64_TESTS := engine_neon_test engine_neon_plain_test engine_operators_test engine_random_test engine_malformed_test engine_input_head_test \
 	tinylibm_exhaustive trust_cbor_test
 AARCH64_PROGRAMS := $(addprefix $(AARCH64_OUT)/,$(AARCH64_TESTS))
 AARCH64_ENGINE_SHARED := $(addprefix $(AARCH64_OUT)/,engine_builder.o engine_naive.o engine_samples.o \

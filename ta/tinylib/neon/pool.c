@@ -104,32 +104,29 @@ void sz_neon_max_pool_i8(const struct sz_call *call)
     }
 }
 
+/* As the reference, a NaN stays only where it comes first. */
+#define GREATER(V) "fcmgt %3.4s, %" #V ".4s, %0.4s\n\tbit %0.16b, %" #V ".16b, %3.16b\n\t"
+
 /* 4 channels of a window of 3 x 3. */
 static inline float32x4_t greatest_of_9_f32(const uint8_t *r0, const uint8_t *r1, const uint8_t *r2,
                                             size_t step)
 {
-    float32x4_t a, b, c, d;
+    float32x4_t most, a, b, mask;
+    /* clang-format off */
     __asm__ volatile("ld1 {%0.4s}, [%4], %7\n\t"
-                     "ld1 {%1.4s}, [%5], %7\n\t"
-                     "ld1 {%2.4s}, [%6], %7\n\t"
-                     "ld1 {%3.4s}, [%4], %7\n\t"
-                     "fmax %0.4s, %0.4s, %1.4s\n\t"
-                     "ld1 {%1.4s}, [%5], %7\n\t"
-                     "fmax %2.4s, %2.4s, %3.4s\n\t"
-                     "ld1 {%3.4s}, [%6], %7\n\t"
-                     "fmax %0.4s, %0.4s, %1.4s\n\t"
-                     "ld1 {%1.4s}, [%4]\n\t"
-                     "fmax %2.4s, %2.4s, %3.4s\n\t"
-                     "ld1 {%3.4s}, [%5]\n\t"
-                     "fmax %0.4s, %0.4s, %1.4s\n\t"
-                     "ld1 {%1.4s}, [%6]\n\t"
-                     "fmax %2.4s, %2.4s, %3.4s\n\t"
-                     "fmax %0.4s, %0.4s, %1.4s\n\t"
-                     "fmax %0.4s, %0.4s, %2.4s\n\t"
-                     : "=&w"(a), "=&w"(b), "=&w"(c), "=&w"(d), "+r"(r0), "+r"(r1), "+r"(r2)
+                     "ld1 {%1.4s}, [%4], %7\n\t"
+                     "ld1 {%2.4s}, [%4]\n\t" GREATER(1)
+                     "ld1 {%1.4s}, [%5], %7\n\t" GREATER(2)
+                     "ld1 {%2.4s}, [%5], %7\n\t" GREATER(1)
+                     "ld1 {%1.4s}, [%5]\n\t" GREATER(2)
+                     "ld1 {%2.4s}, [%6], %7\n\t" GREATER(1)
+                     "ld1 {%1.4s}, [%6], %7\n\t" GREATER(2)
+                     "ld1 {%2.4s}, [%6]\n\t" GREATER(1) GREATER(2)
+                     : "=&w"(most), "=&w"(a), "=&w"(b), "=&w"(mask), "+r"(r0), "+r"(r1), "+r"(r2)
                      : "r"(step)
                      : "memory");
-    return a;
+    /* clang-format on */
+    return most;
 }
 
 static inline float32x4_t greatest_f32(const struct taps *t, size_t c)
@@ -138,8 +135,10 @@ static inline float32x4_t greatest_f32(const struct taps *t, size_t c)
     float32x4_t most = vreinterpretq_f32_u8(sz_neon_load_16(row));
     for (int32_t i = 0; i < t->rows; i++, row += t->row) {
         const uint8_t *at = row;
-        for (int32_t j = 0; j < t->columns; j++, at += t->column)
-            most = vmaxq_f32(most, vreinterpretq_f32_u8(sz_neon_load_16(at)));
+        for (int32_t j = 0; j < t->columns; j++, at += t->column) {
+            float32x4_t value = vreinterpretq_f32_u8(sz_neon_load_16(at));
+            most = vbslq_f32(vcgtq_f32(value, most), value, most);
+        }
     }
     return most;
 }
@@ -151,7 +150,7 @@ static float greatest_of_f32(const struct taps *t, size_t c)
     for (int32_t i = 0; i < t->rows; i++) {
         for (int32_t j = 0; j < t->columns; j++) {
             float value = first[((size_t)i * t->row + (size_t)j * t->column) / sizeof(float)];
-            most = value <= most ? most : value;
+            most = value > most ? value : most;
         }
     }
     return most;
