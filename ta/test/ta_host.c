@@ -20,7 +20,11 @@ enum {
     SESSION = 0xfffffffd,     /* requests come from session `a` from now on */
     END_SESSION = 0xfffffffc, /* session `a` closes */
     HEAP = 0xfffffffe,        /* a: bytes of TA heap in use, b: highest so far, c: size */
+    FIND = 0xfffffffb,        /* a: how often these bytes are in the TA's heap, in use or not */
 };
+
+static uint8_t *heap;
+static size_t heap_size;
 
 static bool read_all(void *to, size_t length)
 {
@@ -51,11 +55,13 @@ static void answer(TEE_Result result, const TEE_Param *params, const uint8_t *ou
 static void start_tee(const char *storage)
 {
     struct sz_soft_tee_config config;
-    const char *const heap = getenv("TA_HOST_HEAP_KIB");
+    const char *const kib = getenv("TA_HOST_HEAP_KIB");
     sz_soft_tee_defaults(&config);
-    if (heap != NULL) {
-        config.heap_size = (size_t)strtoul(heap, NULL, 10) << 10;
+    if (kib != NULL) {
+        config.heap_size = (size_t)strtoul(kib, NULL, 10) << 10;
     }
+    heap_size = config.heap_size;
+    heap = config.heap = aligned_alloc(64, heap_size);
     sz_storage_in_directory(&config.storage, storage);
     if (sz_soft_tee_start(&config) != TEE_SUCCESS) {
         exit(2);
@@ -81,6 +87,32 @@ static void tell_heap(void)
     params[2].value.a = (uint32_t)usage.heap_used;
     params[2].value.b = (uint32_t)usage.heap_peak;
     params[3].value.a = (uint32_t)usage.heap_size;
+    answer(TEE_SUCCESS, params, NULL);
+}
+
+/* Reads what is free, too: that must have been wiped. */
+__attribute__((no_sanitize("address"))) static uint32_t occurrences(const uint8_t *what, size_t length)
+{
+    uint32_t found = 0;
+    for (size_t at = 0; at + length <= heap_size; at++) {
+        size_t same = 0;
+        while (same < length && heap[at + same] == what[same]) {
+            same++;
+        }
+        found += same == length;
+    }
+    return found;
+}
+
+static void find(size_t length)
+{
+    TEE_Param params[TEE_NUM_PARAMS] = {0};
+    uint8_t *const what = malloc(length + 1);
+    if (what == NULL || !read_all(what, length)) {
+        exit(1);
+    }
+    params[2].value.a = occurrences(what, length);
+    free(what);
     answer(TEE_SUCCESS, params, NULL);
 }
 
@@ -136,6 +168,9 @@ int main(int argc, char **argv)
             break;
         case HEAP:
             tell_heap();
+            break;
+        case FIND:
+            find(head[3]);
             break;
         default:
             invoke(session, head);

@@ -167,6 +167,23 @@ test('what it wants is told in advance, and is the same for every frame', async 
   expectOk(await streamed.frame(second.record));
 });
 
+test('what was streamed is wiped with the label, and with an inference that ends early', async () => {
+  const plaintext = (index: number): Uint8Array => model.graph.segments[index - 1]!.subarray(64, 128);
+  const { wanted } = await streamed.pending(channel);
+  const [first, second] = [wanted[0]!, wanted[1]!];
+  expect(await streamed.ta.find(plaintext(first))).toBe(0);
+  expect(await streamed.ta.find(plaintext(1))).toBe(1); // resident
+  wantedBy(await streamed.continue(wanted));
+  expect(await streamed.ta.find(plaintext(first))).toBe(1);
+  const altered = streamed.segments[second]!.slice();
+  altered[altered.length - 1]! ^= 1; // found out when all of it was decrypted
+  expect(status(await streamed.ta.call('CONTINUE', altered, second))).toBe('MODEL_DIGEST');
+  expect(await streamed.ta.find(plaintext(first))).toBe(0);
+  expect(await streamed.ta.find(plaintext(second))).toBe(0);
+  expectOk(await streamed.frame(channel.writer.seal(frame())));
+  for (const index of wanted) expect(await streamed.ta.find(plaintext(index))).toBe(0);
+});
+
 describe('a segment that is not the one wanted ends the inference and nothing else', () => {
   let record: Uint8Array;
   let wanted: number[];

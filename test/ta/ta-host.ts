@@ -9,6 +9,7 @@ const RESTART = 0xffffffff;
 const SESSION = 0xfffffffd;
 const END_SESSION = 0xfffffffc;
 const HEAP = 0xfffffffe;
+const FIND = 0xfffffffb;
 const REPLY_HEAD = 24;
 
 export interface TaReply {
@@ -106,6 +107,11 @@ export class TaHost {
   async heap(): Promise<{ used: number; peak: number; size: number }> {
     const { a, b, c } = await this.send(HEAP);
     return { used: a, peak: b, size: c };
+  }
+
+  /** How often these bytes are in the TA's heap, also where it is free. */
+  async find(input: Uint8Array): Promise<number> {
+    return (await this.send(FIND, { input })).a;
   }
 
   async stop(): Promise<void> {
