@@ -1,3 +1,4 @@
+import type { Bands } from './bands.js';
 import type { Activation, DType, OpCode } from './szg1.js';
 
 /** real = (q - zeroPoint) * scale; scale is a float32 value. */
@@ -44,6 +45,8 @@ export interface Network {
   outputs: Tensor[];
   /** In the order of execution. */
   operations: Operation[];
+  /** Operations at the beginning that run together, row by row. */
+  readonly bands?: Bands;
   /** How the original model's input and outputs differ from these, one entry per output. */
   readonly boundary: Boundary;
 }

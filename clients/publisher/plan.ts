@@ -1,4 +1,5 @@
 import { tensorBytes, type Network, type Operation, type Tensor } from './network.js';
+import type { Bands } from './bands.js';
 import { lowerBound, placeBlocks, type Block } from './placement.js';
 import { outermost, shareStorage, type Sharing, type Storage } from './storage.js';
 
@@ -35,6 +36,10 @@ export const planNetwork = (network: Network, keepInput = false): MemoryPlan => 
   return plan;
 };
 
+/** Operations in bands are one. */
+const spanOf = (i: number, bands: Bands | undefined): { first: number; last: number } =>
+  bands && i < bands.operations ? { first: 0, last: bands.operations - 1 } : { first: i, last: i };
+
 const planOnce = (network: Network, storages: ReadonlyMap<Tensor, Storage>): MemoryPlan => {
   const blocks = new Map<Storage, { bytes: number; first: number; last: number }>();
   for (const storage of new Set(storages.values())) {
@@ -54,7 +59,7 @@ const planOnce = (network: Network, storages: ReadonlyMap<Tensor, Storage>): Mem
   const scratchBlocks = new Map<Operation, Block>();
   for (const [i, operation] of network.operations.entries())
     if (operation.scratchBytes !== undefined)
-      scratchBlocks.set(operation, { bytes: operation.scratchBytes, first: i, last: i });
+      scratchBlocks.set(operation, { bytes: operation.scratchBytes, ...spanOf(i, network.bands) });
   const all: Block[] = [...blocks.values(), ...scratchBlocks.values()];
   const bound = lowerBound(all, network.operations.length);
   const { offsets, size } = placeBlocks(all, bound);

@@ -7,6 +7,7 @@ import {
   type Operation,
   type Tensor,
 } from './network.js';
+import { arenaBytes, type Bands } from './bands.js';
 import { ALIGNMENT, type OpCode } from './szg1.js';
 
 /**
@@ -84,8 +85,13 @@ export const shareStorage = (
   const uses = lastUses(network, keepInput);
   const storages = new Map<Tensor, Storage>();
   const lastUse = (tensor: Tensor): number => uses.get(tensor) ?? -1;
-  const create = (tensor: Tensor, first: number): void => {
-    const storage = { bytes: tensorBytes(tensor), first, last: lastUse(tensor), tensors: [tensor] };
+  const create = (
+    tensor: Tensor,
+    first: number,
+    bytes = tensorBytes(tensor),
+    last = lastUse(tensor),
+  ): void => {
+    const storage = { bytes, first, last, tensors: [tensor] };
     storages.set(tensor, { ...storage, parent: undefined, offsetInParent: 0 });
   };
   const join = (tensor: Tensor, storage: Storage): void => {
@@ -93,14 +99,38 @@ export const shareStorage = (
     storage.last = Math.max(storage.last, lastUse(tensor));
     storages.set(tensor, storage);
   };
+  let passing: Storage | undefined;
+  /** What operations in bands write lives as long as all of them run. */
+  const createInBands = (tensor: Tensor, bands: Bands): void => {
+    const bytes = arenaBytes(tensor, bands);
+    const last = Math.max(lastUse(tensor), bands.operations - 1);
+    if (bands.lines.get(tensor)?.passing !== true) {
+      create(tensor, 0, bytes, last);
+    } else if (passing === undefined) {
+      const longest = Math.max(
+        ...[...bands.lines].map(([t, lines]) => (lines.passing ? arenaBytes(t, bands) : 0)),
+      );
+      create(tensor, 0, longest, last);
+      passing = storages.get(tensor);
+    } else join(tensor, passing);
+  };
   /** Nobody but `x` needs the storage's contents after operation i; and `x` neither, unless it may stay. */
   const isFree = (storage: Storage, i: number, x: Tensor, mayStay: boolean): boolean =>
     storage.tensors.every((tensor) => lastUse(tensor) <= i || (mayStay && tensor === x));
 
-  create(network.input, -1);
+  create(
+    network.input,
+    -1,
+    tensorBytes(network.input),
+    Math.max(lastUse(network.input), (network.bands?.operations ?? 0) - 1),
+  );
   for (const [i, operation] of network.operations.entries()) {
     const { code, inputs, output } = operation;
     if (storages.has(output)) continue; // a further part of the same convolution
+    if (network.bands && i < network.bands.operations) {
+      createInBands(output, network.bands);
+      continue;
+    }
     const candidates =
       code === 'RESHAPE' || IN_PLACE.includes(code)
         ? inputs.slice(0, code === 'ADD' || code === 'MUL' ? 2 : 1)

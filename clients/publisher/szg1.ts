@@ -34,7 +34,7 @@ export type DType = keyof typeof DType;
 export const Place = { arena: 1, weights: 2 } as const;
 
 /** How a tensor's values are arranged. */
-export const Layout = { plain: 0, panels: 1, depthwise: 2 } as const;
+export const Layout = { plain: 0, panels: 1, depthwise: 2, lines: 3 } as const;
 
 export const Activation = { NONE: 0, RELU: 1, RELU6: 2, RELU_N1_TO_1: 3 } as const;
 export type Activation = keyof typeof Activation;

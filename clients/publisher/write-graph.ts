@@ -1,5 +1,6 @@
 import { headOutputs, type Head } from './head.js';
-import { tensorBytes, type Network, type Operation, type Tensor } from './network.js';
+import { arenaBytes, type Bands } from './bands.js';
+import type { Network, Operation, Tensor } from './network.js';
 import { planNetwork, type MemoryPlan } from './plan.js';
 import {
   Activation,
@@ -86,7 +87,7 @@ export const writeGraph = (network: Network, options: GraphOptions): PackedGraph
   for (const [i, segment] of weights.segments.entries()) view.setUint32(at + 4 * i, segment.length, true);
   at += segmentTable;
   for (const tensor of tensors) {
-    writeTensor(view, at, tensor, offsetOf(tensor), weights);
+    writeTensor(view, at, tensor, offsetOf(tensor), weights, network.bands);
     at += TENSOR_BYTES;
   }
   for (const operation of operations) {
@@ -143,6 +144,7 @@ const writeHeader = (
   u16(16, weights.segments.length);
   u16(18, numberOf(network.input));
   u16(20, network.outputs.length);
+  u16(22, network.bands?.operations ?? 0);
   u32(24, plan.arena);
   for (let i = 0; i < MAX_GRAPH_OUTPUTS; i++) u16(32 + 2 * i, numberOf(network.outputs[i] ?? null));
   normalisation.a.forEach((value, i) => view.setFloat32(48 + 4 * i, value, true));
@@ -222,18 +224,19 @@ const writeTensor = (
   tensor: Tensor,
   arenaOffset: number,
   weights: WeightLayout,
+  bands: Bands | undefined,
 ): void => {
   const place = weights.places.get(tensor);
   view.setUint8(at, DType[tensor.dtype]);
   view.setUint8(at + 1, place === undefined ? Place.arena : Place.weights);
   view.setUint8(at + 2, tensor.dims.length);
-  view.setUint8(at + 3, Layout[tensor.layout ?? 'plain']);
+  view.setUint8(at + 3, Layout[bands?.lines.has(tensor) ? 'lines' : (tensor.layout ?? 'plain')]);
   view.setUint16(at + 4, place?.segment ?? 0, true);
   for (let i = 0; i < 4; i++) view.setUint32(at + 8 + 4 * i, tensor.dims[i] ?? 1, true);
   view.setFloat32(at + 24, tensor.quantisation?.scale ?? 0, true);
   view.setInt32(at + 28, tensor.quantisation?.zeroPoint ?? 0, true);
   view.setUint32(at + 32, place?.offset ?? arenaOffset, true);
-  view.setUint32(at + 36, tensorBytes(tensor), true);
+  view.setUint32(at + 36, arenaBytes(tensor, bands), true);
 };
 
 const writeOperation = (

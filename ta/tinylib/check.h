@@ -36,6 +36,9 @@ uint64_t sz_scratch_needed(const struct sz_checked_op *c);
 /* check_plan.c: overlap and liveness. `valid` has one byte per tensor. */
 enum sz_engine_status sz_check_plan(const struct sz_graph *graph, uint8_t *valid, struct sz_fault *fault);
 
+/* check_plan.c: what shares a byte with a tensor that is written holds its value no longer. */
+void sz_forget_overwritten(const struct sz_graph *graph, uint16_t written, uint8_t *valid);
+
 /* check_head.c: the graph's input, outputs and head; after sz_check_plan(), with its `valid`. */
 enum sz_engine_status sz_check_head(const struct sz_graph *graph, const uint8_t *valid,
                                     struct sz_fault *fault);

@@ -75,9 +75,9 @@ static bool may_be_absent(const struct sz_op_record *op, uint32_t input)
 }
 
 /* In which layout an operator may read its input `index`; every other one is plain. */
-static bool is_layout_valid(const struct sz_op_record *op, uint32_t index, uint8_t layout)
+static bool is_layout_valid(const struct sz_op_record *op, uint32_t index, uint8_t layout, bool in_bands)
 {
-    if (layout == SZ_LAYOUT_PLAIN)
+    if (layout == SZ_LAYOUT_PLAIN || (layout == SZ_LAYOUT_LINES && in_bands))
         return true;
     if (index != 1)
         return false;
@@ -90,10 +90,11 @@ static enum sz_engine_status look_up(const struct sz_graph *graph, struct sz_che
                                      struct sz_fault *fault)
 {
     const struct sz_op_record *op = c->op;
+    bool in_bands = op < graph->ops + graph->header->band_ops;
     for (uint32_t i = 0; i < op->input_count; i++) {
         if (op->inputs[i] < graph->header->tensor_count) {
             c->in[i] = &graph->tensors[op->inputs[i]];
-            if (!is_layout_valid(op, i, c->in[i]->layout)) {
+            if (!is_layout_valid(op, i, c->in[i]->layout, in_bands)) {
                 fault->tensor = op->inputs[i];
                 return SZ_ENGINE_OPERATOR;
             }
@@ -107,6 +108,10 @@ static enum sz_engine_status look_up(const struct sz_graph *graph, struct sz_che
         return SZ_ENGINE_OPERATOR;
     }
     c->out = &graph->tensors[op->outputs[0]];
+    if (c->out->layout != SZ_LAYOUT_PLAIN && !(c->out->layout == SZ_LAYOUT_LINES && in_bands)) {
+        fault->tensor = op->outputs[0];
+        return SZ_ENGINE_OPERATOR;
+    }
     return SZ_ENGINE_OK;
 }
 
@@ -131,6 +136,8 @@ uint64_t sz_scratch_needed(const struct sz_checked_op *c)
 {
     const struct sz_tensor_record *w = c->op->input_count > 1 ? c->in[1] : NULL;
     if (w == NULL || w->layout == SZ_LAYOUT_PLAIN)
+        return 0;
+    if (c->in[0]->layout == SZ_LAYOUT_LINES) /* its rows lie as the kernels read them */
         return 0;
     if (w->layout == SZ_LAYOUT_DEPTHWISE)
         return sz_depthwise_scratch(c->op, c->in[0], w);

@@ -12,7 +12,7 @@
  * it belongs, a slice that is where it would be copied to). Scratch becomes valid for nobody. The parts of an
  * output follow each other directly: nobody can read it between.
  */
-#include "check.h"
+#include "bands.h"
 #include "window.h"
 
 static bool is_exact_alias(const struct sz_tensor_record *a, const struct sz_tensor_record *b)
@@ -179,7 +179,7 @@ static bool is_in_order(const struct sz_graph *graph, uint16_t i, uint32_t *expe
     return is_next;
 }
 
-static void forget_overwritten(const struct sz_graph *graph, uint16_t written, uint8_t *valid)
+void sz_forget_overwritten(const struct sz_graph *graph, uint16_t written, uint8_t *valid)
 {
     for (uint16_t t = 0; t < graph->header->tensor_count; t++)
         if (valid[t] && sz_overlaps(&graph->tensors[t], &graph->tensors[written]))
@@ -190,7 +190,7 @@ static void write_output(const struct sz_graph *graph, const struct sz_op_record
 {
     const struct sz_tensor_record *out = &graph->tensors[op->outputs[0]];
     if (op->scratch != SZ_NONE)
-        forget_overwritten(graph, op->scratch, valid);
+        sz_forget_overwritten(graph, op->scratch, valid);
     for (uint16_t t = 0; t < graph->header->tensor_count; t++)
         if (valid[t] && sz_overlaps(&graph->tensors[t], out) && !survives(graph, op, t))
             valid[t] = 0;
@@ -202,12 +202,16 @@ enum sz_engine_status sz_check_plan(const struct sz_graph *graph, uint8_t *valid
     const struct sz_graph_header *h = graph->header;
     uint32_t expected = 0;
     memset(valid, 0, h->tensor_count);
-    if (h->input >= h->tensor_count || graph->tensors[h->input].place != SZ_ARENA) {
+    if (h->input >= h->tensor_count || graph->tensors[h->input].place != SZ_ARENA ||
+        graph->tensors[h->input].layout != SZ_LAYOUT_PLAIN) {
         fault->tensor = h->input;
         return SZ_ENGINE_HEAD;
     }
     valid[h->input] = 1;
-    for (uint16_t i = 0; i < h->op_count; i++) {
+    enum sz_engine_status bands = sz_check_bands(graph, valid, fault);
+    if (bands != SZ_ENGINE_OK)
+        return bands;
+    for (uint16_t i = h->band_ops; i < h->op_count; i++) {
         enum sz_engine_status status = check_inputs(graph, &graph->ops[i], valid, fault);
         if (status == SZ_ENGINE_OK && !is_in_order(graph, i, &expected))
             status = SZ_ENGINE_PARAMETER;

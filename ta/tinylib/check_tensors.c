@@ -20,6 +20,8 @@ static bool has_exact_size(const struct sz_graph *graph, const struct sz_tensor_
         if (elements >= (uint64_t)1 << 31)
             return false;
     }
+    if (t->layout == SZ_LAYOUT_LINES) /* whole rows: check_bands.c */
+        return t->bytes > 0 && t->bytes < 1u << 31;
     if (t->layout != SZ_LAYOUT_PLAIN) {
         const struct sz_packing *packing =
             t->dtype == SZ_I8 ? &graph->native->packing_i8 : &graph->native->packing_f32;
@@ -49,9 +51,10 @@ static enum sz_engine_status check_tensor(const struct sz_graph *graph, const st
 {
     if (t->reserved1 != 0)
         return SZ_ENGINE_RESERVED;
-    /* Only a target's own packing is packed, and only weights are. */
-    if (t->layout != SZ_LAYOUT_PLAIN &&
-        (t->layout > SZ_LAYOUT_DEPTHWISE || graph->native == NULL || t->place != SZ_WEIGHTS))
+    /* Only a target's own packing is packed, and only weights are; line buffers are in the arena. */
+    if (t->layout > SZ_LAYOUT_LINES || (t->layout != SZ_LAYOUT_PLAIN && graph->native == NULL))
+        return SZ_ENGINE_TENSOR;
+    if (t->layout != SZ_LAYOUT_PLAIN && t->place != (t->layout == SZ_LAYOUT_LINES ? SZ_ARENA : SZ_WEIGHTS))
         return SZ_ENGINE_TENSOR;
     if (t->dtype != SZ_F32 && t->dtype != SZ_I8 && t->dtype != SZ_I32)
         return SZ_ENGINE_TENSOR;

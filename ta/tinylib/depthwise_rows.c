@@ -115,6 +115,14 @@ static void run_picture(const struct sz_call *call, const struct ring *ring, sz_
     }
 }
 
+void sz_run_depthwise_row(const struct sz_target_kernels *target, const struct sz_call *call,
+                          const void *const *rows)
+{
+    struct sz_depthwise_job job = job_of(call);
+    memcpy(job.rows, rows, job.window_h * sizeof(rows[0]));
+    (call->in[0].record->dtype == SZ_I8 ? target->depthwise_i8 : target->depthwise_f32)(&job);
+}
+
 void sz_run_depthwise(const struct sz_target_kernels *target, const struct sz_call *call)
 {
     const struct sz_tensor_record *x = call->in[0].record;

@@ -107,6 +107,9 @@ enum sz_engine_status sz_graph_run_ops(const struct sz_graph *graph, const struc
                                        uint32_t count, struct sz_fault *fault);
 
 /*
+ * Operators that run in bands (graph.h: band_ops) run as if they were one: a range has all of them or none,
+ * and each needs the segments of all.
+ *
  * The segments that one operator reads: lowest and highest index (they need not all be used between). False
  * if it reads no weights or there is no such operator.
  */

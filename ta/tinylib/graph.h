@@ -72,6 +72,8 @@ enum sz_layout {
     SZ_LAYOUT_PLAIN = 0,     /* row-major */
     SZ_LAYOUT_PANELS = 1,    /* weights of CONV_2D (groups 1), [O,KH,KW,C], or FULLY_CONNECTED, [O,I] */
     SZ_LAYOUT_DEPTHWISE = 2, /* weights of DEPTHWISE_2D (multiplier 1), [1,KH,KW,C] */
+    SZ_LAYOUT_LINES = 3, /* a line buffer in the arena, of the operators that run in bands (bands.h): `bytes`
+                          * is rows times the bytes of a row with the padding that a depthwise reader needs */
 };
 
 /* Applied to an operator's output. For int8: a clamp to the quantised bounds (zero_point +
@@ -245,7 +247,7 @@ struct sz_graph_header { /* 192 bytes */
     uint16_t segment_count;
     uint16_t input; /* tensor: the graph's one input, in the arena, f32 or i8 */
     uint16_t output_count;
-    uint16_t reserved0;
+    uint16_t band_ops; /* so many operators at the beginning run together, row by row (bands.h); 0: none */
     uint32_t arena_size;
     uint32_t reserved1;
     uint16_t outputs[SZ_MAX_GRAPH_OUTPUTS]; /* tensors in the arena; unused: SZ_NONE */

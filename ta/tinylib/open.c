@@ -25,11 +25,11 @@ static enum sz_engine_status check_header(const struct sz_graph_header *h, size_
         return SZ_ENGINE_VERSION;
     if (h->tensor_count == 0 || h->tensor_count > SZ_MAX_TENSORS || h->op_count == 0 ||
         h->op_count > SZ_MAX_OPS || h->segment_count > SZ_MAX_SEGMENTS || h->output_count == 0 ||
-        h->output_count > SZ_MAX_GRAPH_OUTPUTS || h->arena_size == 0)
+        h->output_count > SZ_MAX_GRAPH_OUTPUTS || h->band_ops > h->op_count || h->arena_size == 0)
         return SZ_ENGINE_LIMIT;
     if (h->byte_length != length || graph_length(h) != length)
         return SZ_ENGINE_LENGTH;
-    if (h->reserved0 != 0 || h->reserved1 != 0)
+    if (h->reserved1 != 0)
         return SZ_ENGINE_RESERVED;
     for (size_t i = 0; i < sizeof(h->reserved2) / sizeof(h->reserved2[0]); i++)
         if (h->reserved2[i] != 0)

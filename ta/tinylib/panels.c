@@ -137,7 +137,13 @@ static struct sz_panel_job job_of(const struct sz_packing *packing, const struct
     return job;
 }
 
-void sz_run_panels(const struct sz_target_kernels *target, const struct sz_call *call)
+size_t sz_panels_rows(const struct sz_call *call)
+{
+    return sz_elements(call->out) / sz_channels(call->out);
+}
+
+void sz_run_panels(const struct sz_target_kernels *target, const struct sz_call *call, size_t first,
+                   size_t count)
 {
     const struct sz_tensor_record *w = call->in[1].record;
     bool is_i8 = w->dtype == SZ_I8;
@@ -151,10 +157,11 @@ void sz_run_panels(const struct sz_target_kernels *target, const struct sz_call 
     int32_t terms[BLOCK];
     block = (block < BLOCK ? block : BLOCK) / packing->rows * packing->rows;
     job.row_terms = is_i8 && w->zero_point != 0 ? terms : NULL;
-    for (size_t row = 0; row < p.rows; row += block) {
-        size_t rows = p.rows - row < block ? p.rows - row : block;
+    for (size_t row = first; row < first + count; row += block) {
+        size_t rows = first + count - row < block ? first + count - row : block;
         job.a = direct ? p.x + row * job.a_stride : scratch;
-        job.y = (uint8_t *)call->y + row * job.y_stride + (size_t)call->op->ints[SZ_FIRST_CHANNEL] * p.size;
+        job.y = (uint8_t *)call->y + (row - first) * job.y_stride +
+                (size_t)call->op->ints[SZ_FIRST_CHANNEL] * p.size;
         if (!direct && call->op->code == SZ_OP_CONV_2D)
             sz_gather_rows(&p, row, rows, job.a_stride, scratch, scratch + call->scratch_length);
         for (size_t r = 0; !direct && call->op->code != SZ_OP_CONV_2D && r < rows; r++)

@@ -1,5 +1,5 @@
 /* Runs checked operators in order. */
-#include "check.h"
+#include "bands.h"
 #include "run_packed.h"
 
 static bool is_segment_there(const struct sz_graph *graph, const struct sz_segment *segments, uint16_t index)
@@ -31,8 +31,7 @@ static enum sz_engine_status resolve_inputs(const struct sz_graph *graph, const 
     return SZ_ENGINE_OK;
 }
 
-/* The target's own where it has one. */
-static sz_kernel plain_kernel(const struct sz_graph *graph, uint8_t code, uint8_t dtype)
+sz_kernel sz_plain_kernel(const struct sz_graph *graph, uint8_t code, uint8_t dtype)
 {
     const struct sz_kernel_table *reference = &sz_kernels_reference;
     sz_kernel kernel = dtype == SZ_F32 ? reference->f32[code] : reference->i8[code];
@@ -44,33 +43,57 @@ static sz_kernel plain_kernel(const struct sz_graph *graph, uint8_t code, uint8_
     return kernel;
 }
 
+enum sz_engine_status sz_prepare_call(const struct sz_graph *graph, const struct sz_segment *segments,
+                                      uint8_t *arena, const struct sz_op_record *op, struct sz_call *call,
+                                      struct sz_fault *fault)
+{
+    memset(call, 0, sizeof(*call));
+    call->op = op;
+    call->out = &graph->tensors[op->outputs[0]];
+    call->y = arena + call->out->offset;
+    if (op->scratch != SZ_NONE) {
+        call->scratch = arena + graph->tensors[op->scratch].offset;
+        call->scratch_length = graph->tensors[op->scratch].bytes;
+    }
+    return resolve_inputs(graph, segments, arena, call, fault);
+}
+
 static enum sz_engine_status run_op(const struct sz_graph *graph, const struct sz_segment *segments,
                                     uint8_t *arena, const struct sz_op_record *op, struct sz_fault *fault)
 {
     struct sz_call call;
-    memset(&call, 0, sizeof(call));
-    call.op = op;
-    call.out = &graph->tensors[op->outputs[0]];
-    call.y = arena + call.out->offset;
-    if (op->scratch != SZ_NONE) {
-        call.scratch = arena + graph->tensors[op->scratch].offset;
-        call.scratch_length = graph->tensors[op->scratch].bytes;
-    }
-    enum sz_engine_status status = resolve_inputs(graph, segments, arena, &call, fault);
+    enum sz_engine_status status = sz_prepare_call(graph, segments, arena, op, &call, fault);
     if (status != SZ_ENGINE_OK)
         return status;
     uint8_t layout =
         op->input_count > 1 && call.in[1].record != NULL ? call.in[1].record->layout : SZ_LAYOUT_PLAIN;
+    if (layout == SZ_LAYOUT_PANELS && op->code == SZ_OP_CONV_2D && call.out->dtype == SZ_F32 &&
+        graph->native->convolve_f32 != NULL && graph->native->convolve_f32(&call))
+        return SZ_ENGINE_OK;
     if (layout == SZ_LAYOUT_PANELS) {
-        sz_run_panels(graph->native, &call);
+        sz_run_panels(graph->native, &call, 0, sz_panels_rows(&call));
     } else if (layout == SZ_LAYOUT_DEPTHWISE) {
         sz_run_depthwise(graph->native, &call);
     } else {
-        sz_kernel kernel = plain_kernel(graph, op->code, call.in[0].record->dtype);
+        sz_kernel kernel = sz_plain_kernel(graph, op->code, call.in[0].record->dtype);
         if (kernel == NULL)
             return SZ_ENGINE_OPERATOR;
         kernel(&call);
     }
+    return SZ_ENGINE_OK;
+}
+
+/* The operators that run in bands, as if they were one: all their segments must be there. */
+static enum sz_engine_status run_stage(const struct sz_graph *graph, const struct sz_segment *segments,
+                                       uint8_t *arena, struct sz_fault *fault)
+{
+    struct sz_call call;
+    for (uint32_t i = 0; i < graph->header->band_ops; i++) {
+        enum sz_engine_status status = sz_prepare_call(graph, segments, arena, &graph->ops[i], &call, fault);
+        if (status != SZ_ENGINE_OK)
+            return status;
+    }
+    sz_run_bands(graph, segments, arena);
     return SZ_ENGINE_OK;
 }
 
@@ -90,6 +113,17 @@ enum sz_engine_status sz_graph_run_ops(const struct sz_graph *graph, const struc
         return SZ_ENGINE_SEGMENT;
     if (first > h->op_count || count > h->op_count - first)
         return SZ_ENGINE_RANGE;
+    if (first < h->band_ops && count > 0) {
+        if (first != 0 || count < h->band_ops)
+            return SZ_ENGINE_RANGE;
+        enum sz_engine_status status = run_stage(graph, segments, arena, fault);
+        if (status != SZ_ENGINE_OK) {
+            fault->op = 0;
+            return status;
+        }
+        first += h->band_ops;
+        count -= h->band_ops;
+    }
     for (uint32_t i = first; i < first + count; i++) {
         enum sz_engine_status status = run_op(graph, segments, arena, &graph->ops[i], fault);
         if (status != SZ_ENGINE_OK) {
@@ -108,20 +142,30 @@ enum sz_engine_status sz_graph_run(const struct sz_graph *graph, const struct sz
                             fault);
 }
 
+/* Widens lowest .. highest by the segments of one operator. */
+static bool add_segments(const struct sz_graph *graph, const struct sz_op_record *op, bool any,
+                         uint16_t *lowest, uint16_t *highest)
+{
+    for (uint32_t i = 0; i < op->input_count; i++) {
+        if (op->inputs[i] == SZ_NONE || graph->tensors[op->inputs[i]].place != SZ_WEIGHTS)
+            continue;
+        uint16_t segment = graph->tensors[op->inputs[i]].segment;
+        *lowest = !any || segment < *lowest ? segment : *lowest;
+        *highest = !any || segment > *highest ? segment : *highest;
+        any = true;
+    }
+    return any;
+}
+
 bool sz_graph_op_segments(const struct sz_graph *graph, uint32_t op, uint16_t *lowest, uint16_t *highest)
 {
     bool any = false;
     if (op >= graph->header->op_count)
         return false;
-    const struct sz_op_record *record = &graph->ops[op];
-    for (uint32_t i = 0; i < record->input_count; i++) {
-        if (record->inputs[i] == SZ_NONE || graph->tensors[record->inputs[i]].place != SZ_WEIGHTS)
-            continue;
-        uint16_t segment = graph->tensors[record->inputs[i]].segment;
-        *lowest = !any || segment < *lowest ? segment : *lowest;
-        *highest = !any || segment > *highest ? segment : *highest;
-        any = true;
-    }
+    if (op >= graph->header->band_ops)
+        return add_segments(graph, &graph->ops[op], false, lowest, highest);
+    for (uint32_t i = 0; i < graph->header->band_ops; i++)
+        any = add_segments(graph, &graph->ops[i], any, lowest, highest);
     return any;
 }
 
