@@ -15,6 +15,9 @@ struct sz_target_kernels {
     sz_panel_kernel panels_f32, panels_i8;
     sz_depthwise_kernel depthwise_f32, depthwise_i8;
     struct sz_kernel_table plain; /* operators without packed weights; NULL: the reference's */
+    /* A float32 CONV_2D with packed weights as a whole; false, with nothing done, where panels_f32 is better
+     * or the operator's scratch is too small. NULL: always. */
+    bool (*convolve_f32)(const struct sz_call *call);
 };
 
 /* Of the processor that this runs on; NULL where there are none, then only target ref can run. */

@@ -59,7 +59,10 @@ const packOperation = (
   if (step === undefined) return undefined;
   const scratchBytes =
     weights.kind === 'panels'
-      ? gatherBytes(operation, x, weights, packing, options.gatherBytes ?? GATHER_BYTES)
+      ? Math.max(
+          gatherBytes(operation, x, weights, packing, options.gatherBytes ?? GATHER_BYTES),
+          options.gatherBytes === undefined ? fasterWithBytes(operation, x, weights, packing, step) : 0,
+        )
       : ringBytes(operation, x, weights);
   const parts: Operation[] = [];
   for (let first = 0; first < outputs; first += step) {
@@ -133,6 +136,19 @@ const gatherBytes = (
   const most = Math.min(MOST_ROWS, roundUp(rows, packing.rows));
   const wanted = Math.floor(Math.min(aim / row, most) / packing.rows) * packing.rows;
   return Math.max(wanted, packing.rows) * row;
+};
+
+/** Room for the target's faster way, if it has one for this convolution, or the part of it with the first `outputs` channels. */
+const fasterWithBytes = (
+  operation: Operation,
+  x: Tensor,
+  weights: PlainWeights,
+  packing: Packing,
+  outputs: number,
+): number => {
+  const [count, ...window] = weights.dims;
+  const dims = [Math.min(count, outputs), ...window];
+  return packing.fasterWithBytes?.(operation, x, { name: 'w', dtype: weights.dtype, dims }) ?? 0;
 };
 
 /** The rows that a depthwise window is over, with their padding, and a row of padding (ta/tinylib/depthwise_rows.c). */

@@ -1,3 +1,4 @@
+import type { Operation, Tensor } from '../network.js';
 import type { Target } from '../szg1.js';
 
 /** Weights of one operator before packing; all arrays row-major. */
@@ -34,6 +35,8 @@ export interface Packing {
   tapIndex(i: number, j: number, c: number, windowH: number, windowW: number): number;
   /** i8: must the kernel know that a panel has certain weights? The sign bit of its first scale, otherwise 0, says so. @param weights in their order @param depth depth', filled up */
   isMarked?(weights: Int8Array, depth: number): boolean;
+  /** Bytes of scratch with which the target has a faster way for a convolution; 0: it has none. @param w packed, dims [O, KH, KW, C] */
+  fasterWithBytes?(operation: Operation, x: Tensor, w: Tensor): number;
 }
 
 export interface TargetPacking {

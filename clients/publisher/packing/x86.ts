@@ -1,4 +1,5 @@
 import type { Packing, TargetPacking } from './target.js';
+import { winogradBytes } from './winograd.js';
 
 /** Four values of the depth of one column side by side: one 32-bit lane of vpdpbusd. */
 const I8: Packing = {
@@ -32,6 +33,7 @@ const F32: Packing = {
   inputOffset: 0,
   panelIndex: (k, c) => k * 16 + c,
   tapIndex: (i, j, c, _windowH, windowW) => (i * windowW + j) * 16 + c,
+  fasterWithBytes: winogradBytes,
 };
 
 /** AVX2 and AVX-512 (ta/tinylib/x86). */

@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 #include "kernels.h"
 #include "plain.h"
+#include "winograd_f32.h"
 
 #include <cpuid.h>
 
@@ -30,6 +31,7 @@ const struct sz_target_kernels sz_x86_avx512_kernels = {
     .depthwise_f32 = sz_x86_avx512_depthwise_f32,
     .depthwise_i8 = sz_x86_avx512_depthwise_i8,
     .plain = SZ_X86_PLAIN,
+    .convolve_f32 = sz_x86_avx512_winograd_f32,
 };
 
 const struct sz_target_kernels sz_x86_avx2_kernels = {
@@ -39,6 +41,7 @@ const struct sz_target_kernels sz_x86_avx2_kernels = {
     .depthwise_f32 = sz_x86_avx2_depthwise_f32,
     .depthwise_i8 = sz_x86_avx2_depthwise_i8,
     .plain = SZ_X86_PLAIN,
+    .convolve_f32 = sz_x86_avx2_winograd_f32,
 };
 
 /* Which registers the operating system keeps for a process (XCR0). */
