@@ -25,10 +25,27 @@
 #define STORE_8(R, S0, S1, S2, S3)                                                                           \
     CLAMP(S0) CLAMP(S1) "st1 {v" #S0 ".4s, v" #S1 ".4s}, [%[y]], %[y_stride]\n\t"
 
-#define TILE(N, WIDTH)                                                                                       \
-    EACH_##N(BIAS_##WIDTH) "dup v12.4s, %w[low]\n\t"                                                         \
-                           "dup v13.4s, %w[high]\n"                                                          \
-                           "1:\n\t" FOUR_GROUPS(N, WIDTH) "b.ne 1b\n\t" EACH_##N(STORE_##WIDTH)
+/* clang-format off */
+#define SUMS_OF(N, WIDTH) "1:\n\t" FOUR_GROUPS(N, WIDTH) "b.ne 1b\n\t"
+#if defined(SZ_CORTEX_A53)
+#include "tile_4x16_a53.h"
+#define SUMS_4_16 SUMS_A53
+#else
+#define SUMS_4_16 SUMS_OF(4, 16)
+#endif
+#define SUMS_3_16 SUMS_OF(3, 16)
+#define SUMS_2_16 SUMS_OF(2, 16)
+#define SUMS_1_16 SUMS_OF(1, 16)
+#define SUMS_4_8 SUMS_OF(4, 8)
+#define SUMS_3_8 SUMS_OF(3, 8)
+#define SUMS_2_8 SUMS_OF(2, 8)
+#define SUMS_1_8 SUMS_OF(1, 8)
+
+#define TILE(N, WIDTH) \
+    EACH_##N(BIAS_##WIDTH) SUMS_##N##_##WIDTH \
+    "dup v12.4s, %w[low]\n\t" \
+    "dup v13.4s, %w[high]\n\t" EACH_##N(STORE_##WIDTH)
+/* clang-format on */
 
 struct tile {
     const uint8_t *a[ROWS];
@@ -45,9 +62,9 @@ struct tile {
         : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [b] "+r"(b), [n] "+r"(n), [y] "+r"(y)  \
         : [bias] "r"(t->b), [y_stride] "r"(t->y_stride), [step] "r"((size_t)4 * COLUMNS), [low] "r"(t->low), \
           [high] "r"(t->high)                                                                                \
-        : "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",   \
-          "v13", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28",  \
-          "v29", "v30", "v31")
+        : "cc", "memory", "x9", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11",    \
+          "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",  \
+          "v26", "v27", "v28", "v29", "v30", "v31")
 
 static inline __attribute__((always_inline)) void run_tile(const struct tile *t, size_t rows, bool wide)
 {

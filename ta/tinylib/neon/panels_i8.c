@@ -82,7 +82,7 @@
 #define REDUCE_4 REDUCE_2 REDUCE(24, 25, 26, 27) REDUCE(28, 29, 30, 31) REDUCE_AGAIN(24, 26) REDUCE_AGAIN(28, 30)
 
 /* The depth of one tile. The first step sets the sums (SADDLP), so that nothing is cleared before it. */
-#define TILE(ROWS) \
+#define ANY_TILE(ROWS) \
     "subs %[n], %[depth], #32\n\t" \
     "b.lo 4f\n\t" STEP_32(ROWS, "saddlp") \
     "subs %[n], %[n], #64\n\t" \
@@ -103,6 +103,16 @@
     "6:\n\t" \
     "tbz %[n], #3, 7f\n\t" STEP_8(ROWS, "sadalp") \
     "7:\n\t" REDUCE_##ROWS
+
+#define TILE_1 ANY_TILE(1)
+#define TILE_2 ANY_TILE(2)
+#define TILE_3 ANY_TILE(3)
+#if defined(SZ_CORTEX_A53)
+#include "panels_i8_a53.h"
+#define TILE_4 TILE_A53
+#else
+#define TILE_4 ANY_TILE(4)
+#endif
 
 /* requant.h for the sums of all rows. Registers: 0 bias, 1 scale, 2 low, 3 high, 4 zero_y; 8..11 the rows' terms. */
 #define EACH_1(OP) OP(16)
@@ -127,7 +137,7 @@
 
 #define PANELS(ROWS) \
     "0:\n\t" \
-    "add %[b], %[panel], #32\n\t" TILE(ROWS) \
+    "add %[b], %[panel], #32\n\t" TILE_##ROWS \
     "ld1 {v0.4s, v1.4s}, [%[panel]]\n\t" \
     "ld1 {v2.4s, v3.4s, v4.4s}, [%[output]]\n\t" BACK_##ROWS EACH_##ROWS(ADD_BIAS) \
     "cbz %[terms], 8f\n\t" \
