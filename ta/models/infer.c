@@ -32,7 +32,7 @@ enum sz_code sz_slot_advance(struct sz_slot *slot)
         return SZ_INFERENCE_FAILED;
     }
     if (sz_stream_wanted(slot) != SZ_STREAM_NONE) {
-        return slot->window.at != NULL ? SZ_SEGMENTS_WANTED : SZ_INFERENCE_FAILED;
+        return slot->window.at != NULL ? SZ_SEGMENTS_WANTED : SZ_OUT_OF_MEMORY;
     }
     return status == SZ_ENGINE_OK ? SZ_OK : SZ_INFERENCE_FAILED;
 }

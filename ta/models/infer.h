@@ -15,7 +15,8 @@ struct sz_results {
 enum sz_code sz_slot_begin(struct sz_slot *slot, struct sz_bytes data);
 
 /* Runs as far as there are segments. SZ_OK: the outputs are in the arena. SEGMENTS_WANTED: to be called again
- * when the window has got sz_stream_wanted(). INFERENCE_FAILED. */
+ * when the window has got sz_stream_wanted(). INFERENCE_FAILED; OUT_OF_MEMORY (the model gave segments away
+ * and no window could be had for them). */
 enum sz_code sz_slot_advance(struct sz_slot *slot);
 
 /* What the outputs mean; nothing for vectors. */
