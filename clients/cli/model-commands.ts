@@ -1,10 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { SmartZoneError } from '../../protocol/errors.js';
 import { writeFileAtomic, Witness, type PartyKeys } from '../keys/index.js';
 import type { BrokerLink } from '../link/index.js';
-import type { Target } from '../publisher/szg1.js';
 import { Topics } from '../../protocol/topics.js';
 import { DeviceTrust, type TrustedDevice } from '../trust/index.js';
 import {
@@ -21,20 +20,27 @@ import {
   type OwnerFlags,
 } from './environment.js';
 import { UsageError } from './exit-codes.js';
+import {
+  arenaOf,
+  inspectModel,
+  kib,
+  readContentKey,
+  reportLines,
+  withPlanFlags,
+  type PlanFlags,
+} from './model-inspect.js';
 import { printable } from './output.js';
 import { seenPath } from './places.js';
 
-interface ModelFlags extends GlobalOptions, KeyFlags, BrokerFlags, DeviceFlags, OwnerFlags {
+interface ModelFlags extends GlobalOptions, KeyFlags, BrokerFlags, DeviceFlags, OwnerFlags, PlanFlags {
   readonly name?: string;
   readonly preset?: string;
   readonly labels?: string;
   readonly sequence?: number;
   readonly out?: string;
-  readonly contentKey?: string;
   readonly offer?: string;
   readonly directory?: string;
   readonly engine?: string;
-  readonly target?: Target;
   readonly timeout: number;
 }
 
@@ -51,47 +57,23 @@ export function addModelCommands(program: Command): void {
       const { output } = new Environment(command.optsWithGlobals<GlobalOptions>());
       const { importTflite, inspect } = await publisher();
       const report = inspect(importTflite(readFileSync(file), file));
-      const { frame, outputs, operators, macs, weights, arena } = report;
-      output.result(report, [
-        `takes    ${frame.format} ${frame.dims.join('x')}`,
-        `gives    ${outputs.map(({ name, dtype, dims }) => `${printable(name)} ${dtype} ${dims.join('x')}`).join(', ')}`,
-        `does     ${Object.entries(operators)
-          .map(([operator, count]) => `${count} ${operator}`)
-          .join(', ')}`,
-        `costs    ${(macs / 1e6).toFixed(1)} million multiply-accumulates`,
-        `needs    ${kib(weights)} for weights, ${kib(arena)} for activations`,
-      ]);
+      output.result(report, reportLines(report));
     });
 
-  model
-    .command('inspect <package>')
-    .description("what a package's signed manifest says; with its content key also what is inside")
-    .option('--content-key <file>', 'content key file')
+  withPlanFlags(model.command('inspect <file>'))
+    .description('what a package or a TensorFlow Lite model is and needs')
+    .option('--content-key <file>', 'content key file: shows what is inside a package, too')
+    .option('--plan <file.svg>', 'draw where each tensor lies while the model runs')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ smart-zone model inspect mobilenet.tflite --target neon --patches --plan plan.svg\n  $ smart-zone model inspect faces.szm --content-key faces.key --plan plan.svg',
+    )
     .action(async (file: string, _flags: unknown, command: Command) => {
       const flags = command.optsWithGlobals<ModelFlags>();
-      const { output } = new Environment(flags);
-      const { readPackage, openPackage } = await publisher();
-      const content = readPackage(readFileSync(file));
-      const { manifest, digest, signer, segments } = content;
-      const bytes = segments.reduce((sum, segment) => sum + segment.length, 0);
-      const opened =
-        flags.contentKey === undefined ? undefined : openPackage(content, readContentKey(flags.contentKey));
-      const inside =
-        opened === undefined
-          ? {}
-          : { name: opened.header.name, input: opened.header.input, labels: opened.header.labels };
-      output.result({ manifest, digest, signer, segments: segments.length, bytes, ...inside }, [
-        `sequence ${manifest.sequence}, for ${printable(manifest.target)}, ${kib(manifest.memory)} of secure heap`,
-        `digest   ${Buffer.from(digest).toString('hex')}`,
-        `signer   ${Buffer.from(signer).toString('hex')}`,
-        `size     ${kib(bytes)} in ${segments.length} segments`,
-        ...(opened === undefined
-          ? []
-          : [`inside   ${printable(opened.header.name)}: ${opened.header.labels.map(printable).join(', ')}`]),
-      ]);
+      await inspectModel(new Environment(flags).output, file, flags);
     });
 
-  withKey(model.command('pack <file.tflite>'), 'publisher')
+  withPlanFlags(withKey(model.command('pack <file.tflite>'), 'publisher'))
     .description('import, plan, encrypt and sign: writes the package and its content key')
     .option('--name <name>', "the model's name (default: the file's)")
     .option(
@@ -106,14 +88,6 @@ export function addModelCommands(program: Command): void {
     )
     .option('--out <file>', 'package file (default: <name>.szm)')
     .option('--content-key <file>', 'content key file (default: beside the package, .key)')
-    .addOption(
-      new Option(
-        '--target <name>',
-        "whose kernels to pack for: the device's own is in its hello (smart-zone status); ref runs everywhere, slowly",
-      )
-        .choices(['ref', 'neon', 'neon-dot', 'x86'])
-        .default('ref'),
-    )
     .option(
       '--engine <program>',
       "the engine that computes the self-test (default: SMART_ZONE_ENGINE, or the repository's build)",
@@ -210,6 +184,7 @@ async function packModel(environment: Environment, file: string, flags: ModelFla
     ...(preset === undefined ? {} : { preset }),
     ...(flags.labels === undefined ? {} : { labels: readLines(flags.labels) }),
     ...(flags.target === undefined ? {} : { target: flags.target }),
+    ...arenaOf(flags),
     ...(flags.engine === undefined ? {} : { golden: EngineTool.find(flags.engine) }),
   });
   const sequence = flags.sequence ?? lastSequence(keys.path) + 1;
@@ -313,12 +288,6 @@ async function installModel(environment: Environment, file: string, flags: Model
   );
 }
 
-function readContentKey(file: string): Uint8Array {
-  const key = new Uint8Array(Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url'));
-  if (key.length !== 16) throw new SmartZoneError('KEY_FILE', `${file}: not a content key`);
-  return key;
-}
-
 function readLines(file: string): string[] {
   return readFileSync(file, 'utf8')
     .split(/\r?\n/)
@@ -341,8 +310,4 @@ function lastSequence(keyFile: string): number {
   if (!Number.isSafeInteger(number) || number < 0)
     throw new SmartZoneError('KEY_FILE', `${path}: damaged; give --sequence`);
   return number;
-}
-
-function kib(bytes: number): string {
-  return `${Math.ceil(bytes / 1024).toLocaleString('en')} KiB`;
 }

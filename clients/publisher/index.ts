@@ -19,6 +19,7 @@ export {
   inspect,
   openPackage,
   readPackage,
+  type InspectOptions,
   type NetworkReport,
   type OpenedPackage,
   type ReadPackage,
@@ -28,6 +29,8 @@ export type { Boundary, Network, Operation, Quantisation, Tensor } from './netwo
 export type { ChannelNormalisation, PixelRange } from './normalisation.js';
 export { pack, type PackOptions, type SealedModel } from './pack.js';
 export type { MemoryPlan } from './plan.js';
+export { drawPlan, summaryOf } from './plan-chart.js';
+export { readPlan, type Life, type LifeKind, type PlanOverTime } from './plan-lives.js';
 export { automaticPurpose, PRESETS, type PresetName, type Purpose } from './preset.js';
 export { BLAZEFACE_RESULTS, type DetectionOptions, type ResultsOption } from './results.js';
 export { signPackage, wrapFor, type OfferedDevice, type OfferOptions, type SignedPackage } from './sign.js';

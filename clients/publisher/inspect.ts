@@ -12,8 +12,10 @@ import { verifyModelEnvelope, type ModelEnvelope } from '../../protocol/messages
 import { decodeModelPackage, type ModelPackage } from '../../protocol/messages/model-package.js';
 import { frameShapeOf } from './frame.js';
 import { elementCount, type Network } from './network.js';
-import { planNetwork } from './plan.js';
+import { buildGraph, MOST_SEGMENT_BYTES, SEGMENT_BYTES } from './pack.js';
+import { readPlan, type PlanOverTime } from './plan-lives.js';
 import { simplify } from './simplify.js';
+import type { Target } from './szg1.js';
 
 export type ReadPackage = ModelPackage & ModelEnvelope;
 
@@ -68,11 +70,29 @@ export interface NetworkReport {
   readonly arenaLowerBound: number;
   /** Activations without a plan, each in its own place. */
   readonly unplanned: number;
+  /** The plan in time, as the device will see it; drawPlan() draws it. */
+  readonly plan: PlanOverTime;
 }
 
-export const inspect = (source: Network): NetworkReport => {
+/** How the network would be packed. */
+export interface InspectOptions {
+  /** Default `ref`. */
+  readonly target?: Target;
+  /** As in PackOptions. */
+  readonly arena?: number;
+}
+
+/** @throws SmartZoneError MODEL_IMPORT where it cannot be packed in this way */
+export const inspect = (source: Network, options: InspectOptions = {}): NetworkReport => {
   const network = simplify(source);
-  const plan = planNetwork(network);
+  const { bytes, plan } = buildGraph(network, {
+    head: undefined,
+    target: options.target ?? 'ref',
+    normalisation: { a: [1, 1, 1, 1], b: [0, 0, 0, 0] },
+    segmentBytes: SEGMENT_BYTES,
+    mostSegmentBytes: MOST_SEGMENT_BYTES,
+    ...(options.arena !== undefined && { arena: options.arena }),
+  });
   const operators: Record<string, number> = {};
   for (const { code, output } of network.operations) {
     const key = `${code} ${output.dtype}`;
@@ -87,6 +107,7 @@ export const inspect = (source: Network): NetworkReport => {
     arena: plan.arena,
     arenaLowerBound: plan.lowerBound,
     unplanned: plan.unplanned,
+    plan: readPlan(bytes),
   };
 };
 

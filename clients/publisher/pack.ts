@@ -11,6 +11,7 @@ import {
 } from '../../protocol/messages/model-container.js';
 import { inputBytes, type Format, type InputShape } from '../../protocol/messages/input-shape.js';
 import { systemRandomness, type Randomness } from '../../protocol/randomness.js';
+import { bandNetwork } from './bands.js';
 import { frameShapeOf, noiseFrame } from './frame.js';
 import { EngineTool, type GoldenRunner } from './golden.js';
 import type { Head } from './head.js';
@@ -39,6 +40,12 @@ export interface PackOptions {
   readonly segmentBytes?: number;
   /** Whose kernels the weights are packed for (a device's hello names its own). Default `ref`, which every device runs. */
   readonly target?: Target;
+  /**
+   * Bytes of activations that the device has room for. Where the network needs more, its front runs row by row in line buffers:
+   * nothing is computed twice, and it takes a few per cent longer. 0: the least that can be had. Not for the target `ref`.
+   * Default: as many as it takes.
+   */
+  readonly arena?: number;
   /** Computes the golden test's expected output. Default: the engine as a program (EngineTool.find()). */
   readonly golden?: GoldenRunner;
   /** The golden test's frame. Default: noise, the same for every package. */
@@ -64,8 +71,10 @@ export interface SealedModel {
   readonly leastTaVersion: number;
 }
 
-const SEGMENT_BYTES = 128 * 1024;
-const MOST_SEGMENT_BYTES = BUFFER.in - AES_GCM_TAG_LENGTH;
+/** Where the arena is short, so is the buffer in which a convolution collects its inputs. */
+const SMALL_GATHER_BYTES = 4096;
+export const SEGMENT_BYTES = 128 * 1024;
+export const MOST_SEGMENT_BYTES = BUFFER.in - AES_GCM_TAG_LENGTH;
 const RESULTS_KIND: Record<Head['kind'], ResultsKind> = {
   topK: 1,
   detections: 2,
@@ -88,12 +97,13 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
   const shape: InputShape = { ...suggested, format: options.format ?? suggested.format };
   const target = options.target ?? 'ref';
   const graphFor = (of: Target): PackedGraph =>
-    build(network, {
+    buildGraph(network, {
       head,
       target: of,
       normalisation: normalisationOf(network, options.pixels ?? purpose.pixels),
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
       mostSegmentBytes: MOST_SEGMENT_BYTES,
+      ...(of === target && options.arena !== undefined && { arena: options.arena }),
     });
   const graph = graphFor(target);
 
@@ -133,10 +143,23 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
   };
 };
 
-const build = (network: Network, options: GraphOptions): PackedGraph => {
+/**
+ * Lays the weights of a simplified network out for the target, plans its memory, writes the graph.
+ * @throws SmartZoneError MODEL_IMPORT where it does not fit the format, or the arena that was asked for
+ */
+export const buildGraph = (
+  network: Network,
+  options: GraphOptions & { readonly arena?: number },
+): PackedGraph => {
+  const { target, arena, head } = options;
   try {
-    const { target } = options;
-    return writeGraph(packNetwork(network, { target, mostBytes: partBytes(network, options) }), options);
+    const packed = packNetwork(network, {
+      target,
+      mostBytes: partBytes(network, options),
+      ...(arena !== undefined && { gatherBytes: SMALL_GATHER_BYTES }),
+    });
+    if (arena === undefined) return writeGraph(packed, options);
+    return writeGraph(bandsWithin(packed, target, arena, head?.kind === 'reconstruction'), options);
   } catch (cause) {
     if (cause instanceof RangeError) throw new SmartZoneError('MODEL_IMPORT', cause.message, { cause });
     throw cause;
@@ -153,6 +176,16 @@ const partBytes = (network: Network, { segmentBytes, mostSegmentBytes }: GraphOp
     inputs.some((input) => input?.data !== undefined && input.dtype === 'i8'),
   );
   return quantised ? Math.min(2 * segmentBytes, mostSegmentBytes) : mostSegmentBytes;
+};
+
+/** @throws RangeError where the arena cannot be that small */
+const bandsWithin = (packed: Network, target: Target, arena: number, keepInput: boolean): Network => {
+  if (target === 'ref')
+    throw new RangeError('the target ref runs no row bands: name the target of the device');
+  const { network, plan } = bandNetwork(packed, arena, keepInput);
+  if (arena > 0 && plan.arena > arena)
+    throw new RangeError(`activations need ${plan.arena} bytes even in row bands, ${arena} were allowed`);
+  return network;
 };
 
 const refuse = (detail: string): SmartZoneError => new SmartZoneError('MODEL_IMPORT', detail);

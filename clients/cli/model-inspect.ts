@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { Option, type Command } from 'commander';
+import { SmartZoneError } from '../../protocol/errors.js';
+import { writeFileAtomic } from '../keys/index.js';
+import type { NetworkReport, PlanOverTime } from '../publisher/index.js';
+import type { Target } from '../publisher/szg1.js';
+import { numberOption } from './environment.js';
+import { UsageError } from './exit-codes.js';
+import { printable, type Output } from './output.js';
+
+/** What decides about a model's plan of memory. */
+export interface PlanFlags {
+  readonly target?: Target;
+  readonly patches?: boolean;
+  readonly arena?: number;
+  readonly plan?: string;
+  readonly contentKey?: string;
+}
+
+/** The largest arena that a graph can name. */
+const MOST_ARENA = 2 ** 31;
+
+export function withPlanFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--target <name>',
+        "whose kernels to pack for: the device's own is in its hello (smart-zone status); ref runs everywhere, slowly",
+      )
+        .choices(['ref', 'neon', 'neon-dot', 'x86'])
+        .default('ref'),
+    )
+    .option('--patches', 'run the front of the network in bands of rows: the least memory for activations')
+    .addOption(
+      new Option('--arena <bytes>', 'run it so only as far as needed for activations to fit into this')
+        .argParser(numberOption('--arena', 1, MOST_ARENA))
+        .conflicts('patches'),
+    );
+}
+
+/** The importer's and the packer's option for the flags; 0: the least. */
+export function arenaOf({ patches, arena, target }: PlanFlags): { arena?: number } {
+  if (patches !== true && arena === undefined) return {};
+  if (target === undefined || target === 'ref')
+    throw new UsageError('--patches and --arena need --target with the kernels of the device');
+  return { arena: arena ?? 0 };
+}
+
+export async function inspectModel(output: Output, file: string, flags: PlanFlags): Promise<void> {
+  const bytes = readFileSync(file);
+  // The file identifier of TensorFlow Lite's FlatBuffers schema.
+  const isTflite = bytes.toString('latin1', 4, 8) === 'TFL3';
+  await (isTflite ? inspectTflite(output, bytes, file, flags) : inspectPackage(output, bytes, file, flags));
+}
+
+async function inspectTflite(output: Output, bytes: Buffer, file: string, flags: PlanFlags): Promise<void> {
+  const { importTflite, inspect } = await import('../publisher/index.js');
+  const { target } = flags;
+  const options = { ...(target === undefined ? {} : { target }), ...arenaOf(flags) };
+  const report = inspect(importTflite(bytes, file), options);
+  const drawn = await draw(report.plan, file, flags.plan);
+  output.result(report, [...reportLines(report), ...(await planLines(report.plan)), ...drawn]);
+}
+
+export function reportLines(report: NetworkReport): string[] {
+  const { frame, outputs, operators, macs, weights, arena, unplanned } = report;
+  return [
+    `takes    ${frame.format} ${frame.dims.join('x')}`,
+    `gives    ${outputs.map(({ name, dtype, dims }) => `${printable(name)} ${dtype} ${dims.join('x')}`).join(', ')}`,
+    `does     ${Object.entries(operators)
+      .map(([operator, count]) => `${count} ${operator}`)
+      .join(', ')}`,
+    `costs    ${(macs / 1e6).toFixed(1)} million multiply-accumulates`,
+    `needs    ${kib(weights)} for weights, ${kib(arena)} for activations (${kib(unplanned)} without a plan)`,
+  ];
+}
+
+async function planLines(plan: PlanOverTime): Promise<string[]> {
+  const { summaryOf } = await import('../publisher/index.js');
+  return [
+    `plan     ${summaryOf(plan)}`,
+    ...(plan.bands === 0 ? [] : [`bands    the first ${plan.bands} operators run together, row by row`]),
+  ];
+}
+
+async function draw(plan: PlanOverTime, file: string, svg: string | undefined): Promise<string[]> {
+  if (svg === undefined) return [];
+  const { drawPlan } = await import('../publisher/index.js');
+  writeFileAtomic(svg, drawPlan(plan, printable(basename(file))), true, 0o644);
+  return [`picture  ${svg}`];
+}
+
+async function inspectPackage(output: Output, bytes: Buffer, file: string, flags: PlanFlags): Promise<void> {
+  const { readPackage, openPackage, readPlan } = await import('../publisher/index.js');
+  const content = readPackage(bytes);
+  const { manifest, digest, signer, segments } = content;
+  const size = segments.reduce((sum, segment) => sum + segment.length, 0);
+  const header =
+    flags.contentKey === undefined
+      ? undefined
+      : openPackage(content, readContentKey(flags.contentKey)).header;
+  if (flags.plan !== undefined && header === undefined)
+    throw new UsageError('--plan: the plan of a package is sealed, give --content-key');
+  const plan = header && readPlan(header.graph);
+  const inside =
+    header === undefined ? {} : { name: header.name, input: header.input, labels: header.labels, plan };
+  const lines = [
+    `sequence ${manifest.sequence}, for ${printable(manifest.target)}, ${kib(manifest.memory)} of secure heap`,
+    `digest   ${Buffer.from(digest).toString('hex')}`,
+    `signer   ${Buffer.from(signer).toString('hex')}`,
+    `size     ${kib(size)} in ${segments.length} segments`,
+    ...(header === undefined
+      ? []
+      : [`inside   ${printable(header.name)}: ${header.labels.map(printable).join(', ')}`]),
+    ...(plan === undefined ? [] : [...(await planLines(plan)), ...(await draw(plan, file, flags.plan))]),
+  ];
+  output.result({ manifest, digest, signer, segments: segments.length, bytes: size, ...inside }, lines);
+}
+
+export function readContentKey(file: string): Uint8Array {
+  const key = new Uint8Array(Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url'));
+  if (key.length !== 16) throw new SmartZoneError('KEY_FILE', `${file}: not a content key`);
+  return key;
+}
+
+export function kib(bytes: number): string {
+  return `${Math.ceil(bytes / 1024).toLocaleString('en')} KiB`;
+}
