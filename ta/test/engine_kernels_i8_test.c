@@ -1,6 +1,7 @@
 /* The int8 kernels of x86, each width by itself, against plain C, bit for bit: random shapes, unaligned rows
  * and any scales, in memory that ends or begins at a page without access. Usage: engine_kernels_i8_test [jobs
  * of each kind] */
+#include "tinylib/reference/kernels.h"
 #include "tinylib/x86/kernels.h"
 
 #include <math.h>
@@ -277,6 +278,33 @@ static void test_depthwise(const char *name, sz_depthwise_kernel kernel)
     guarded_free(&y);
 }
 
+static void test_activation(const char *name, sz_kernel kernel)
+{
+    size_t n = between(1, 300);
+    struct guarded x = guarded_new(n, 1), y = guarded_new(n, 1);
+    uint8_t expected[300];
+    struct sz_tensor_record in = {.dtype = SZ_I8,
+                                  .rank = 1,
+                                  .dims = {(uint32_t)n, 1, 1, 1},
+                                  .scale = 0.02f,
+                                  .zero_point = (int32_t)below(256) - 128};
+    struct sz_tensor_record out = in;
+    struct sz_op_record op = {.code = SZ_OP_LEAKY_RELU, .floats = {(float)between(0, 100) / 64}};
+    struct sz_call call = {.op = &op, .in = {{&in, x.at}}, .out = &out, .y = expected};
+    out.scale = (float)between(1, 100) / 2000;
+    out.zero_point = (int32_t)below(256) - 128;
+    for (size_t i = 0; i < n; i++)
+        x.at[i] = (uint8_t)next_random();
+    sz_ref_activation_i8(&call);
+    call.y = below(2) == 0 ? y.at : x.at;
+    kernel(&call);
+    for (size_t i = 0; i < n; i++)
+        if (((uint8_t *)call.y)[i] != expected[i])
+            fail(name, "activation", "one row", 0, i, ((int8_t *)call.y)[i], (int8_t)expected[i]);
+    guarded_free(&x);
+    guarded_free(&y);
+}
+
 static void test_width(const char *name, enum sz_x86_level level, const struct sz_target_kernels *kernels,
                        long jobs)
 {
@@ -287,6 +315,7 @@ static void test_width(const char *name, enum sz_x86_level level, const struct s
     for (long i = 0; i < jobs; i++) {
         test_panels(name, kernels->panels_i8);
         test_depthwise(name, kernels->depthwise_i8);
+        test_activation(name, kernels->plain.i8[SZ_OP_LEAKY_RELU]);
     }
     printf("int8 kernels, %s: %ld jobs of each kind ok\n", name, jobs);
 }
@@ -296,6 +325,7 @@ int main(int argc, char **argv)
     long jobs = argc > 1 ? strtol(argv[1], NULL, 10) : 4000;
     test_width("AVX2", SZ_X86_AVX2, &sz_x86_avx2_kernels, jobs);
     test_width("AVX-512", SZ_X86_AVX512, &sz_x86_avx512_kernels, jobs);
+    test_width("AVX-512 with VBMI", SZ_X86_VBMI, &sz_x86_vbmi_kernels, jobs);
     return 0;
 }
 

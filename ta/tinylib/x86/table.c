@@ -24,14 +24,19 @@
                    .tap_rows = SZ_X86_TAP_ROWS_I8,                                                           \
                    .input_offset = SZ_X86_INPUT_OFFSET}
 
+#define AVX512_KERNELS                                                                                       \
+    PACKINGS, .panels_f32 = sz_x86_avx512_panels_f32, .panels_i8 = sz_x86_avx512_panels_i8,                  \
+              .depthwise_f32 = sz_x86_avx512_depthwise_f32, .depthwise_i8 = sz_x86_avx512_depthwise_i8,      \
+              .convolve_f32 = sz_x86_avx512_winograd_f32
+
 const struct sz_target_kernels sz_x86_avx512_kernels = {
-    PACKINGS,
-    .panels_f32 = sz_x86_avx512_panels_f32,
-    .panels_i8 = sz_x86_avx512_panels_i8,
-    .depthwise_f32 = sz_x86_avx512_depthwise_f32,
-    .depthwise_i8 = sz_x86_avx512_depthwise_i8,
-    .plain = SZ_X86_PLAIN,
-    .convolve_f32 = sz_x86_avx512_winograd_f32,
+    AVX512_KERNELS,
+    .plain = SZ_X86_PLAIN(sz_x86_activation_i8),
+};
+
+const struct sz_target_kernels sz_x86_vbmi_kernels = {
+    AVX512_KERNELS,
+    .plain = SZ_X86_PLAIN(sz_x86_vbmi_activation_i8),
 };
 
 const struct sz_target_kernels sz_x86_avx2_kernels = {
@@ -40,7 +45,7 @@ const struct sz_target_kernels sz_x86_avx2_kernels = {
     .panels_i8 = sz_x86_avx2_panels_i8,
     .depthwise_f32 = sz_x86_avx2_depthwise_f32,
     .depthwise_i8 = sz_x86_avx2_depthwise_i8,
-    .plain = SZ_X86_PLAIN,
+    .plain = SZ_X86_PLAIN(sz_x86_activation_i8),
     .convolve_f32 = sz_x86_avx2_winograd_f32,
 };
 
@@ -63,13 +68,15 @@ enum sz_x86_level sz_x86_level_here(void)
         return SZ_X86_NEITHER;
     uint32_t state = saved_state();
     if ((b & avx512) == avx512 && (more & bit_AVX512VNNI) != 0 && (state & zmm) == zmm)
-        return SZ_X86_AVX512;
+        return (more & bit_AVX512VBMI) != 0 ? SZ_X86_VBMI : SZ_X86_AVX512;
     return (b & avx2) != 0 && (state & ymm) == ymm ? SZ_X86_AVX2 : SZ_X86_NEITHER;
 }
 
 const struct sz_target_kernels *sz_native_kernels(void)
 {
     switch (sz_x86_level_here()) {
+    case SZ_X86_VBMI:
+        return &sz_x86_vbmi_kernels;
     case SZ_X86_AVX512:
         return &sz_x86_avx512_kernels;
     case SZ_X86_AVX2:
