@@ -30,8 +30,8 @@ SZ_AVX2_INLINE __m128i load_row(const struct strip *s, size_t row, size_t pixel)
 SZ_AVX2_INLINE void interleave(const struct strip *s, size_t row, size_t pixel, __m128i x[4])
 {
     __m128i rows[4];
-    SZ_UNROLL for (size_t i = 0; i < 4; i++)
-        rows[i] = row + i < s->job->window_h ? load_row(s, row + i, pixel) : _mm_setzero_si128();
+    SZ_UNROLL for (size_t i = 0; i < 4; i++) rows[i] =
+        row + i < s->job->window_h ? load_row(s, row + i, pixel) : _mm_setzero_si128();
     __m128i low_ab = _mm_unpacklo_epi8(rows[0], rows[1]), high_ab = _mm_unpackhi_epi8(rows[0], rows[1]);
     __m128i low_cd = _mm_unpacklo_epi8(rows[2], rows[3]), high_cd = _mm_unpackhi_epi8(rows[2], rows[3]);
     x[0] = _mm_unpacklo_epi16(low_ab, low_cd);
@@ -70,7 +70,8 @@ SZ_AVX2 static void run_strip(const struct strip *s)
                 {
                     const void *four = w + BLOCK * v;
                     __m256i weights = _mm256_sub_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(four)), zero_w);
-                    sums[v] = _mm256_add_epi32(sums[v], _mm256_madd_epi16(_mm256_cvtepu8_epi16(x[v]), weights));
+                    sums[v] =
+                        _mm256_add_epi32(sums[v], _mm256_madd_epi16(_mm256_cvtepu8_epi16(x[v]), weights));
                 }
             }
         store(s, sums, pixel);

@@ -9,8 +9,8 @@
  * A panel's weights are [depth / 4][columns][4]: a 32-bit lane has four values of the depth of one column, as
  * vpdpbusd multiplies them.
  *
- * A depthwise block's are [window_w][window_h / 4][4 vectors][16 lanes][4 rows]. The bytes of four input rows are
- * interleaved inside 128-bit lanes, which makes lane d of vector v channel 16 * (d / 4) + 4 * v + d % 4.
+ * A depthwise block's are [window_w][window_h / 4][4 vectors][16 lanes][4 rows]. The bytes of four input rows
+ * are interleaved inside 128-bit lanes, which makes lane d of vector v channel 16 * (d / 4) + 4 * v + d % 4.
  */
 #define SZ_X86_COLUMNS_I8 16
 #define SZ_X86_STEP_I8 4

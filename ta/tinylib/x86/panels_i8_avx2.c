@@ -8,9 +8,12 @@
 /* Four unsigned inputs as int16, four times. */
 SZ_AVX2_INLINE __m256i load_inputs(const uint8_t *x)
 {
+    const __m256i words =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 1, -1, 2, -1, 3, -1, 0, -1, 1, -1, 2, -1, 3, -1));
     int32_t four;
     __builtin_memcpy(&four, x, sizeof(four));
-    return _mm256_broadcastq_epi64(_mm_cvtepu8_epi16(_mm_cvtsi32_si128(four ^ (int32_t)0x80808080)));
+    __m256i bytes = _mm256_xor_si256(_mm256_set1_epi32(four), _mm256_set1_epi8((char)0x80));
+    return _mm256_shuffle_epi8(bytes, words);
 }
 
 /* Some rows of one panel. sums[r][g] has, for columns 4 * g .. 4 * g + 3, two partial sums each. */
@@ -30,8 +33,7 @@ SZ_AVX2_INLINE void sum_tile(const struct sz_panel_job *job, const uint8_t *pane
         {
             const void *w = panel + 128 + 16 * (k + g);
             __m256i weights = _mm256_cvtepi8_epi16(_mm_loadu_si128(w));
-            SZ_UNROLL for (size_t r = 0; r < rows; r++) sums[r][g] =
-                _mm256_add_epi32(sums[r][g], _mm256_madd_epi16(x[r], weights));
+            SZ_UNROLL for (size_t r = 0; r < rows; r++) sums[r][g] = sz_add_pairs(sums[r][g], x[r], weights);
         }
     }
     size_t columns = job->columns - first;
