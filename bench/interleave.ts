@@ -25,22 +25,22 @@ const WARM_UP = 2;
 
 /**
  * Lets engines infer in turn, round by round, so that whatever else happens on the machine happens to all of them.
- * @returns milliseconds of the warm inferences of each engine
+ * @returns milliseconds of the warm inferences of each engine, by round
  */
 export const interleave = async (
   contenders: readonly Contender[],
   plan: Plan,
-): Promise<Map<string, number[]>> => {
-  const times = new Map<string, number[]>(contenders.map(({ engine }) => [engine, []]));
+): Promise<Map<string, number[][]>> => {
+  const times = new Map<string, number[][]>(contenders.map(({ engine }) => [engine, []]));
   const counts = new Map<string, number>();
   for (const { engine, worker } of contenders) {
-    const warm = (await worker.run(WARM_UP + 1)).at(-1) ?? 1;
+    const warm = Math.min(...(await worker.run(WARM_UP + 1)));
     counts.set(engine, Math.max(1, Math.round(plan.sliceMs / warm)));
   }
   for (let round = 0; round < plan.rounds; round += 1)
     for (const { engine, worker } of roundOrder(contenders, round)) {
       const slice = await worker.run(WARM_UP + (counts.get(engine) ?? 1));
-      times.get(engine)?.push(...slice.slice(WARM_UP));
+      times.get(engine)?.push(slice.slice(WARM_UP));
     }
   return times;
 };

@@ -1,4 +1,4 @@
-import { median, roundOrder, summarise } from './statistics.js';
+import { median, ratioOfRounds, roundOrder, summarise } from './statistics.js';
 
 describe('statistics', () => {
   it('takes the middle value, of an even number the mean of both', () => {
@@ -10,6 +10,12 @@ describe('statistics', () => {
 
   it('summarises', () => {
     expect(summarise([3, 1, 2])).toEqual({ median: 2, min: 1, runs: 3 });
+  });
+
+  it('takes ratios round by round', () => {
+    // Twice as slow as the other, in a round in which the machine was ten times slower too.
+    expect(ratioOfRounds([[2, 2, 9], [20], [2]], [[1], [10, 10], [1]])).toBe(2);
+    expect(() => ratioOfRounds([[1]], [])).toThrow(RangeError);
   });
 
   it('interleaves engines such that each is at each place equally often', () => {

@@ -26,3 +26,12 @@ export const roundOrder = <T>(engines: readonly T[], round: number): T[] => {
   const rotated = [...engines.slice(start), ...engines.slice(0, start)];
   return round % 2 === 0 ? rotated : rotated.reverse();
 };
+
+/**
+ * How many times as long one engine takes as another: in each round the ratio of their medians, over all rounds the median of
+ * these. What slows the machine for some rounds slows both engines there.
+ */
+export const ratioOfRounds = (
+  ours: readonly (readonly number[])[],
+  theirs: readonly (readonly number[])[],
+): number => median(ours.map((round, i) => median(round) / median(theirs[i] ?? [])));

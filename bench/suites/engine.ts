@@ -7,7 +7,7 @@ import { SCRATCH } from '../paths.js';
 import { agrees, compare, valuesOf } from '../peers/agreement.js';
 import { installOnnxRuntime, onnxRuntimeCommand } from '../peers/onnxruntime-install.js';
 import { installXnnpack, xnnpackCommand } from '../peers/xnnpack-install.js';
-import { summarise } from '../statistics.js';
+import { ratioOfRounds, summarise } from '../statistics.js';
 import { Worker } from '../worker.js';
 
 export const OURS = 'smart-zone';
@@ -38,9 +38,10 @@ const measure = async (context: Context, net: BenchNet, precision: Precision): P
       contenders.push({ engine, worker: await Worker.start(command, context.core) });
     const times = await interleave(contenders, fullPlan(context.quick));
     await checkAgreement(context, net.name, precision, contenders);
-    const summaries = new Map([...times].map(([engine, values]) => [engine, summarise(values)]));
+    const summaries = new Map([...times].map(([engine, rounds]) => [engine, summarise(rounds.flat())]));
     const medianOf = (engine: string): number => summaries.get(engine)?.median ?? Number.NaN;
-    const bestPeer = Math.min(medianOf(ORT), medianOf(XNNPACK));
+    const bestPeer = medianOf(ORT) < medianOf(XNNPACK) ? ORT : XNNPACK;
+    const ratio = ratioOfRounds(times.get(OURS) ?? [], times.get(bestPeer) ?? []);
     for (const [engine, summary] of summaries)
       context.add({
         suite: 'engine',
@@ -49,7 +50,7 @@ const measure = async (context: Context, net: BenchNet, precision: Precision): P
         engine,
         unit: 'ms',
         ...summary,
-        ...(engine === OURS && { ratio_to_best_peer: summary.median / bestPeer }),
+        ...(engine === OURS && { ratio_to_best_peer: ratio }),
       });
   } finally {
     for (const { worker } of contenders) await worker.stop();

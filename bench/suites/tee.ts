@@ -2,7 +2,7 @@ import { isSmartZoneError } from '../../protocol/index.js';
 import type { Context } from '../context.js';
 import { fullPlan, interleave } from '../interleave.js';
 import { engineModel, sealedModel, type BenchNet, type Precision } from '../model-files.js';
-import { summarise } from '../statistics.js';
+import { ratioOfRounds, summarise } from '../statistics.js';
 import { TeeDevice, type Budget } from '../tee-device.js';
 import { Worker } from '../worker.js';
 import { OURS } from './engine.js';
@@ -46,8 +46,8 @@ const measure = async (context: Context, net: BenchNet, precision: Precision): P
     }
     if (devices[0]?.engine.includes('resident') !== true) await place(`${LARGE.secureKib / 1024} MiB`, LARGE);
     const times = await interleave([{ engine: OURS, worker: engine }, ...devices], fullPlan(context.quick));
-    const summaries = new Map([...times].map(([name, values]) => [name, summarise(values)]));
-    const ours = summaries.get(OURS)?.median ?? Number.NaN;
+    const summaries = new Map([...times].map(([name, rounds]) => [name, summarise(rounds.flat())]));
+    const ours = times.get(OURS) ?? [];
     for (const [name, summary] of summaries)
       context.add({
         suite: 'tee',
@@ -56,7 +56,7 @@ const measure = async (context: Context, net: BenchNet, precision: Precision): P
         engine: name,
         unit: 'ms',
         ...summary,
-        ...(name !== OURS && { ratio: summary.median / ours }),
+        ...(name !== OURS && { ratio: ratioOfRounds(times.get(name) ?? [], ours) }),
       });
     for (const { engine: name, worker } of devices)
       await note(context, `${net.name} ${precision}, ${name}`, worker);
