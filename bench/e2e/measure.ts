@@ -2,8 +2,8 @@ import { roundOrder } from '../statistics.js';
 import { processorSeconds, residentBytes, type System } from './system.js';
 
 export interface Measured {
-  /** Frame handed to the sensor's library → label in the consumer's hands, one at a time; milliseconds. */
-  readonly latencies: number[];
+  /** Frame handed to the sensor's library → label in the consumer's hands, one at a time; milliseconds, by round. */
+  readonly latencies: number[][];
   /** Of each round with several frames under way. */
   readonly labelsPerSecond: number[];
   /** Seconds of all processes, the sensor's and the consumer's included, for each label; by process. */
@@ -34,7 +34,7 @@ export const measureSystems = async (
   const collected = new Map(
     systems.map((system) => [
       system,
-      { latencies: [] as number[], rates: [] as number[], seconds: new Map<string, number>(), labels: 0 },
+      { latencies: [] as number[][], rates: [] as number[], seconds: new Map<string, number>(), labels: 0 },
     ]),
   );
   for (const system of systems) for (let i = 0; i < WARM_UP; i += 1) await system.label();
@@ -43,7 +43,7 @@ export const measureSystems = async (
       const into = collected.get(system);
       if (into === undefined) continue;
       const before = secondsNow(system);
-      into.latencies.push(...(await oneByOne(system, plan)));
+      into.latencies.push(await oneByOne(system, plan));
       if (plan.together > 0) into.rates.push(await together(system, plan.together));
       into.labels += plan.oneByOne + plan.together;
       for (const [name, seconds] of secondsNow(system))

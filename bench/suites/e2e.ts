@@ -8,7 +8,7 @@ import { pictureOnnxFile, sealedModel } from '../model-files.js';
 import type { Architecture } from '../nets/architectures.js';
 import type { Figure } from '../report.js';
 import { installOnnxRuntime } from '../peers/onnxruntime-install.js';
-import { median, summarise } from '../statistics.js';
+import { median, ratioOfRounds, summarise } from '../statistics.js';
 
 const MODELS: readonly Architecture[] = ['mobilenet-v1', 'mobilenet-v2'];
 
@@ -42,12 +42,12 @@ export const energySuite = async (context: Context): Promise<void> => {
       };
       const sum = total(processorSeconds);
       for (const [process, seconds] of processorSeconds)
-        context.add({ ...base, figure: process, median: 1000 * seconds, runs: latencies.length });
+        context.add({ ...base, figure: process, median: 1000 * seconds, runs: latencies.flat().length });
       context.add({
         ...base,
         figure: 'all processes, for each label',
         median: 1000 * sum,
-        runs: latencies.length,
+        runs: latencies.flat().length,
         ...(plain &&
           system instanceof SealedSystem && { ratio_to_best_peer: sum / total(plain.processorSeconds) }),
       });
@@ -96,16 +96,16 @@ const addFigures = (
 ): void => {
   const base = { suite: 'e2e', model: name, dtype: 'int8', engine: system.name };
   const isOurs = system instanceof SealedSystem;
-  const ratio = (ours: number, of: (peer: Measured) => number): Pick<Figure, 'ratio_to_best_peer'> =>
-    isOurs && plain ? { ratio_to_best_peer: ours / of(plain) } : {};
-  const latency = summarise(result.latencies);
+  const ratio = (rounds: (of: Measured) => number[][]): Pick<Figure, 'ratio_to_best_peer'> =>
+    isOurs && plain ? { ratio_to_best_peer: ratioOfRounds(rounds(result), rounds(plain)) } : {};
+  const latency = summarise(result.latencies.flat());
   const seconds = total(result.processorSeconds);
   context.add({
     ...base,
     figure: 'latency',
     unit: 'ms',
     ...latency,
-    ...ratio(latency.median, (peer) => median(peer.latencies)),
+    ...ratio(({ latencies }) => latencies),
   });
   const rate = median(result.labelsPerSecond);
   context.add({
@@ -114,14 +114,14 @@ const addFigures = (
     unit: 'labels/s',
     median: rate,
     runs: result.labelsPerSecond.length,
-    ...ratio(rate, (peer) => median(peer.labelsPerSecond)),
+    ...ratio(({ labelsPerSecond }) => labelsPerSecond.map((value) => [value])),
   });
   context.add({
     ...base,
     figure: 'processor time for each label',
     unit: 'ms',
     median: 1000 * seconds,
-    ...ratio(seconds, (peer) => total(peer.processorSeconds)),
+    ...ratio(({ processorSeconds }) => [[total(processorSeconds)]]),
   });
   for (const [process, bytes] of result.resident)
     if (process !== 'broker')
