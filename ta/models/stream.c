@@ -1,12 +1,15 @@
 #include "models/stream.h"
+#include "tinylib/bands.h"
 
 #include <string.h>
 
 /* The segments that one step reads, ascending. */
 struct needs {
     uint32_t count;
-    uint16_t segments[SZ_MAX_OP_INPUTS];
+    uint16_t segments[SZ_MAX_OP_INPUTS]; /* and at least SZ_MAX_BAND_SEGMENTS */
 };
+
+_Static_assert(SZ_MAX_OP_INPUTS >= SZ_MAX_BAND_SEGMENTS, "segments of a step");
 
 static void need(struct needs *needs, const struct sz_graph *graph, uint16_t tensor)
 {
@@ -27,13 +30,20 @@ static void need(struct needs *needs, const struct sz_graph *graph, uint16_t ten
     needs->segments[at] = t->segment;
 }
 
-/* An operator's, or behind the last operator the head's. */
+/* An operator's, or behind the last operator the head's. Operators in bands run with the first of them; the
+ * engine has checked that theirs are few. */
 static struct needs needs_of(const struct sz_graph *graph, uint32_t op)
 {
     struct needs needs = {0};
+    const uint32_t end = op == 0 && graph->header->band_ops > 0 ? graph->header->band_ops : op + 1;
+    if (op > 0 && op < graph->header->band_ops) {
+        return needs;
+    }
     if (op < graph->header->op_count) {
-        for (uint32_t i = 0; i < graph->ops[op].input_count; i++) {
-            need(&needs, graph, graph->ops[op].inputs[i]);
+        for (; op < end; op++) {
+            for (uint32_t i = 0; i < graph->ops[op].input_count; i++) {
+                need(&needs, graph, graph->ops[op].inputs[i]);
+            }
         }
     } else if (graph->header->head.kind == SZ_HEAD_DETECTIONS) {
         need(&needs, graph, graph->header->head.tensors[2]);

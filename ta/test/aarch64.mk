@@ -40,7 +40,7 @@ AARCH64_TESTS := engine_neon_test engine_neon_plain_test engine_operators_test e
 	tinylibm_exhaustive trust_cbor_test
 AARCH64_PROGRAMS := $(addprefix $(AARCH64_OUT)/,$(AARCH64_TESTS))
 AARCH64_ENGINE_SHARED := $(addprefix $(AARCH64_OUT)/,engine_builder.o engine_naive.o engine_samples.o \
-	engine_samples_packed.o)
+	engine_samples_packed.o engine_samples_bands.o)
 $(filter $(AARCH64_OUT)/engine_%,$(AARCH64_PROGRAMS)): $(AARCH64_ENGINE_SHARED)
 $(AARCH64_OUT)/trust_cbor_test: $(addprefix $(AARCH64_OUT)/,trust_test.o trust_cbor_rewrite.o) \
 	$(call aarch64_objects,$(wildcard $(ROOT)/ta/trust/cbor_*.c))

@@ -28,7 +28,7 @@ $(OUT)/asan/engine_%.o: engine_%.c $(ENGINE_HEADERS)
 
 ENGINE_TESTS := engine_operators_test engine_random_test engine_malformed_test engine_input_head_test
 ENGINE_TEST_PARTS := $(OUT)/asan/engine_builder.o $(OUT)/asan/engine_naive.o $(OUT)/asan/engine_samples.o \
-	$(OUT)/asan/engine_samples_packed.o
+	$(OUT)/asan/engine_samples_packed.o $(OUT)/asan/engine_samples_bands.o
 $(addprefix $(OUT)/,$(ENGINE_TESTS)): $(OUT)/%: %.c $(ENGINE_TEST_PARTS) $(ENGINE_ASAN)
 	$(CC) $(CFLAGS_ASAN) $^ -lm -o $@
 

@@ -292,6 +292,37 @@ static void packed_status(void)
     build_free(&b);
 }
 
+static void again_bands(struct builder *b)
+{
+    (void)sample_bands(b);
+}
+
+/* Tensors: 0 x, 1 scratch, 2 narrow, 3 wide, 4 passing, 5 again, 6 bent, 7 sum, 8 mean. */
+static void bands_status(void)
+{
+    struct builder b;
+    sample again = again_bands;
+    again(&b);
+    REFUSED((void)0, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.band_ops = 8, SZ_ENGINE_LIMIT, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.band_ops = 0, SZ_ENGINE_OPERATOR, 0, 2);
+    /* The last operator of a stage gives a whole tensor, the others give lines. */
+    REFUSED(b.header.band_ops = 5, SZ_ENGINE_OPERATOR, 5, 6);
+    REFUSED(b.header.band_ops = 7, SZ_ENGINE_OPERATOR, 5, SZ_NONE);
+    /* Part of a row; too few rows for the window; too few for the sum, which comes two rows later. */
+    REFUSED(b.tensors[3].bytes -= 16, SZ_ENGINE_TENSOR, 1, SZ_NONE);
+    REFUSED(b.tensors[3].bytes = 2 * 8 * 16, SZ_ENGINE_TENSOR, 1, SZ_NONE);
+    REFUSED(b.tensors[2].bytes = 1 * 6 * 8, SZ_ENGINE_LIVENESS, 0, SZ_NONE);
+    /* Lines that are written while others in their place are needed; in the place of lines with padding. */
+    REFUSED(b.tensors[6].offset = b.tensors[5].offset, SZ_ENGINE_LIVENESS, 0, SZ_NONE);
+    REFUSED(b.tensors[6].offset = b.tensors[3].offset, SZ_ENGINE_OVERLAP, 1, 6);
+    REFUSED(b.tensors[2].offset = 0, SZ_ENGINE_OVERLAP, 0, 2);
+    /* Read before the stage, and after it. */
+    REFUSED(b.ops[1].inputs[0] = 4, SZ_ENGINE_SHAPE, 1, SZ_NONE);
+    REFUSED(b.ops[6].inputs[0] = 2, SZ_ENGINE_OPERATOR, 6, 2);
+    build_free(&b);
+}
+
 /* A square turned into itself, from the arena. */
 static void sample_square(struct builder *b)
 {
@@ -325,16 +356,18 @@ static void square_status(void)
 
 int main(void)
 {
-    const sample samples[] = {sample_classifier, sample_detector, sample_autoencoder, sample_layout,
-                              again_packed};
+    const sample samples[] = {sample_classifier, sample_detector, sample_autoencoder,
+                              sample_layout,     again_packed,    again_bands};
     bool native = sz_native_kernels() != NULL;
-    size_t count = sizeof(samples) / sizeof(samples[0]) - (native ? 0 : 1);
+    size_t count = sizeof(samples) / sizeof(samples[0]) - (native ? 0 : 2);
     classifier_status();
     detector_status();
     layout_status();
     square_status();
-    if (native)
+    if (native) {
         packed_status();
+        bands_status();
+    }
     for (size_t i = 0; i < count; i++) {
         struct builder b;
         size_t length;

@@ -3,7 +3,7 @@
 #include "tinylib/target.h"
 
 /* Weights of random content in the target's packing: kernels take any. */
-static uint16_t packed(struct builder *b, uint8_t layout, uint8_t dtype, struct shape shape)
+uint16_t sample_weights(struct builder *b, uint8_t layout, uint8_t dtype, struct shape shape)
 {
     const struct sz_target_kernels *native = sz_native_kernels();
     uint16_t index = build_weight(b, dtype, shape, 0.01f, 0, NULL);
@@ -46,20 +46,25 @@ bool sample_packed(struct builder *b)
     uint16_t real = build_arena(b, SZ_F32, SHAPE(1, 2, 6, 24), 0, 0);
     uint16_t points = build_arena(b, SZ_F32, SHAPE(1, 2, 6, 5), 0, 0);
     uint16_t values = build_arena(b, SZ_F32, SHAPE(1, 7), 0, 0);
-    /* Two parts, gathered; in place; a slice where it lies, one that moves; read directly; two parts again. */
-    convolve(b, SZ_OP_CONV_2D, y, x, packed(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(16, 3, 3, 3)), 1, scratch);
-    convolve(b, SZ_OP_CONV_2D, y, x, packed(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(8, 3, 3, 3)), 1, scratch)->ints[9] = 16;
-    convolve(b, SZ_OP_DEPTHWISE_2D, depthwise, y, packed(b, SZ_LAYOUT_DEPTHWISE, SZ_I8, SHAPE(1, 3, 3, 24)), 1,
+    /* Two parts, gathered; in place; a slice where it lies, one that moves; read directly; two parts again.
+     */
+    convolve(b, SZ_OP_CONV_2D, y, x, sample_weights(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(16, 3, 3, 3)), 1,
              scratch);
+    convolve(b, SZ_OP_CONV_2D, y, x, sample_weights(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(8, 3, 3, 3)), 1,
+             scratch)
+        ->ints[9] = 16;
+    convolve(b, SZ_OP_DEPTHWISE_2D, depthwise, y,
+             sample_weights(b, SZ_LAYOUT_DEPTHWISE, SZ_I8, SHAPE(1, 3, 3, 24)), 1, scratch);
     build_op(b, SZ_OP_SLICE, rows, depthwise, SZ_NONE, SZ_NONE, SZ_NONE)->ints[1] = 2;
     build_op(b, SZ_OP_SLICE, moved, rows, SZ_NONE, SZ_NONE, SZ_NONE)->ints[1] = 1;
     build_op(b, SZ_OP_DEQUANTIZE, real, moved, SZ_NONE, SZ_NONE, SZ_NONE);
     b->segment = 1;
-    convolve(b, SZ_OP_CONV_2D, points, real, packed(b, SZ_LAYOUT_PANELS, SZ_F32, SHAPE(5, 1, 1, 24)), 0, SZ_NONE);
-    build_op(b, SZ_OP_FULLY_CONNECTED, values, points, packed(b, SZ_LAYOUT_PANELS, SZ_F32, SHAPE(3, 60)), SZ_NONE,
-             SZ_NONE);
-    build_op(b, SZ_OP_FULLY_CONNECTED, values, points, packed(b, SZ_LAYOUT_PANELS, SZ_F32, SHAPE(4, 60)), SZ_NONE,
-             SZ_NONE)
+    convolve(b, SZ_OP_CONV_2D, points, real, sample_weights(b, SZ_LAYOUT_PANELS, SZ_F32, SHAPE(5, 1, 1, 24)),
+             0, SZ_NONE);
+    build_op(b, SZ_OP_FULLY_CONNECTED, values, points,
+             sample_weights(b, SZ_LAYOUT_PANELS, SZ_F32, SHAPE(3, 60)), SZ_NONE, SZ_NONE);
+    build_op(b, SZ_OP_FULLY_CONNECTED, values, points,
+             sample_weights(b, SZ_LAYOUT_PANELS, SZ_F32, SHAPE(4, 60)), SZ_NONE, SZ_NONE)
         ->ints[9] = 3;
     build_input(b, x);
     build_output(b, values);

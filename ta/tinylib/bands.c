@@ -75,8 +75,8 @@ static bool has_inputs(const struct sz_bands *bands, const struct sz_band_op *op
     return true;
 }
 
-/* Nobody needs the row any more whose slot the next row takes. Rows above the picture count too: they take slots of
- * their own, filled with padding. */
+/* Nobody needs the row any more whose slot the next row takes. Rows above the picture count too: they take
+ * slots of their own, filled with padding. */
 static bool has_room(const struct sz_bands *bands, const struct sz_band_op *op)
 {
     int32_t replaced = (int32_t)op->done - (int32_t)op->out.slots;

@@ -1,5 +1,5 @@
-/* A stage that runs in bands (bands.h): what its operators are, that its memory is apart, that its line buffers
- * suffice. The operators themselves have been checked like any other. */
+/* A stage that runs in bands (bands.h): what its operators are, that its memory is apart, that its line
+ * buffers suffice. The operators themselves have been checked like any other. */
 #include "bands.h"
 #include "run_packed.h"
 #include "window.h"
@@ -35,8 +35,8 @@ static bool is_kind_valid(const struct sz_graph *graph, uint32_t i)
             return false;
         return x->layout == SZ_LAYOUT_PLAIN ||
                (w->dims[1] == 1 && w->dims[2] == 1 &&
-                sz_is_panels_direct(x->dtype == SZ_I8 ? &graph->native->packing_i8 : &graph->native->packing_f32, op, x,
-                                    w));
+                sz_is_panels_direct(
+                    x->dtype == SZ_I8 ? &graph->native->packing_i8 : &graph->native->packing_f32, op, x, w));
     case SZ_OP_DEPTHWISE_2D:
         return w->layout == SZ_LAYOUT_DEPTHWISE;
     case SZ_OP_ADD:
@@ -58,16 +58,19 @@ static bool is_op_valid(const struct sz_graph *graph, const uint8_t *valid, uint
     const struct sz_tensor_record *y = output_of(graph, i);
     bool last = i + 1u == graph->header->band_ops;
     const struct sz_tensor_record *x = &graph->tensors[op->inputs[0]];
-    if (y->rank != 4 || y->dims[0] != 1 || y->dims[1] > SZ_MAX_BAND_ROWS || x->dims[1] > SZ_MAX_BAND_ROWS || (y->layout == SZ_LAYOUT_LINES) == last)
+    if (y->rank != 4 || y->dims[0] != 1 || y->dims[1] > SZ_MAX_BAND_ROWS || x->dims[1] > SZ_MAX_BAND_ROWS ||
+        (y->layout == SZ_LAYOUT_LINES) == last)
         return false;
     if (sz_band_producer(graph, op->outputs[0]) != i || valid[op->outputs[0]])
         return false; /* computed twice */
     if (!is_kind_valid(graph, i) || !is_input_valid(graph, valid, i, op->inputs[0]))
         return false;
-    return op->code != SZ_OP_ADD || (is_line(graph, op->inputs[1]) && is_input_valid(graph, valid, i, op->inputs[1]));
+    return op->code != SZ_OP_ADD ||
+           (is_line(graph, op->inputs[1]) && is_input_valid(graph, valid, i, op->inputs[1]));
 }
 
-/* Whole slots, as many as a depthwise window covers; and no second depthwise convolution with other padding. */
+/* Whole slots, as many as a depthwise window covers; and no second depthwise convolution with other padding.
+ */
 static bool are_lines_valid(const struct sz_graph *graph, uint16_t tensor)
 {
     struct sz_lines lines = sz_lines_of(graph, tensor);
@@ -76,7 +79,8 @@ static bool are_lines_valid(const struct sz_graph *graph, uint16_t tensor)
         const struct sz_op_record *op = &graph->ops[i];
         if (op->inputs[0] != tensor || op->code != SZ_OP_DEPTHWISE_2D)
             continue;
-        uint64_t span = ((uint64_t)graph->tensors[op->inputs[1]].dims[1] - 1) * (uint64_t)op->ints[SZ_DILATION_H] + 1;
+        uint64_t span =
+            ((uint64_t)graph->tensors[op->inputs[1]].dims[1] - 1) * (uint64_t)op->ints[SZ_DILATION_H] + 1;
         depthwise++;
         if (lines.slots < span)
             return false;
@@ -95,7 +99,8 @@ static bool may_share(const struct sz_graph *graph, uint16_t a, uint16_t b)
     return first.pitch == first.inner && second.pitch == second.inner;
 }
 
-/* Apart from that, what the stage writes shares no byte with anything else of it. Its operators may share scratch. */
+/* Apart from that, what the stage writes shares no byte with anything else of it. Its operators may share
+ * scratch. */
 static bool is_apart(const struct sz_graph *graph, uint32_t i, struct sz_fault *fault)
 {
     const struct sz_op_record *op = &graph->ops[i];
@@ -111,7 +116,8 @@ static bool is_apart(const struct sz_graph *graph, uint32_t i, struct sz_fault *
         if (is_line(graph, other->inputs[0]))
             continue;
         if (sz_overlaps(output_of(graph, i), &graph->tensors[other->inputs[0]]) ||
-            (op->scratch != SZ_NONE && sz_overlaps(&graph->tensors[op->scratch], &graph->tensors[other->inputs[0]])))
+            (op->scratch != SZ_NONE &&
+             sz_overlaps(&graph->tensors[op->scratch], &graph->tensors[other->inputs[0]])))
             return false;
     }
     fault->tensor = SZ_NONE;

@@ -20,8 +20,8 @@ struct sz_rows {
     int filler; /* padding: zero_x, or the bytes of 0.0f */
 };
 
-/* Rows `row` .. row + count - 1, `stride` bytes each, the depth filled up with zeros; to_end is the end of the
- * buffer. */
+/* Rows `row` .. row + count - 1, `stride` bytes each, the depth filled up with zeros; to_end is the end of
+ * the buffer. */
 void sz_gather_rows(const struct sz_rows *rows, size_t row, size_t count, size_t stride, uint8_t *to,
                     const uint8_t *to_end);
 

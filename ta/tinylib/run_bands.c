@@ -79,8 +79,8 @@ static void run_pointwise_row(const struct sz_graph *graph, const struct sz_band
         sz_plain_kernel(graph, call->op->code, call->out->dtype)(call);
 }
 
-static void run_row(const struct sz_graph *graph, const struct sz_bands *bands, const struct sz_segment *segments,
-                    uint8_t *arena, uint32_t index, uint32_t row)
+static void run_row(const struct sz_graph *graph, const struct sz_bands *bands,
+                    const struct sz_segment *segments, uint8_t *arena, uint32_t index, uint32_t row)
 {
     const struct sz_op_record *op = &graph->ops[index];
     const struct sz_lines *out = &bands->ops[index].out;

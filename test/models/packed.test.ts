@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { EngineTool, type Network, type Operation, type Tensor } from '../../clients/publisher/index.js';
+import { bandNetwork } from '../../clients/publisher/bands.js';
 import { packNetwork } from '../../clients/publisher/packing/pack-network.js';
 import { noiseFrame } from '../../clients/publisher/frame.js';
+import { planNetwork } from '../../clients/publisher/plan.js';
 import type { Activation, DType, Target } from '../../clients/publisher/szg1.js';
 import { writeGraph } from '../../clients/publisher/write-graph.js';
 import { greatestDifference, magnitude } from './comparison.js';
@@ -32,6 +34,15 @@ class Random {
     return value;
   }
 }
+
+/** Parameters of a window whose output has a value for every `stride` inputs. */
+const same = ({ dims: [, h = 1, w = 1] }: Tensor, window: number, stride: number): number[] => {
+  const [vertical, horizontal] = [h, w].map((size) =>
+    Math.max(0, (Math.ceil(size / stride) - 1) * stride + window - size),
+  ) as [number, number];
+  const [top, left] = [vertical >> 1, horizontal >> 1];
+  return [stride, stride, 1, 1, top, left, vertical - top, horizontal - left, 1];
+};
 
 type Dims = readonly [number, number, number, number];
 
@@ -119,6 +130,26 @@ class Builder {
     return this.#add(code, [x, ...weights], output, ints);
   }
 
+  /** Padded such that the output is as large as the stride lets it be. */
+  convolution(x: Tensor, window: number, stride: number, outputs: number): Tensor {
+    const [n, h, w, c] = x.dims as Dims;
+    const dims = this.dtype === 'i8' ? [outputs, window, window, c] : [window, window, c, outputs];
+    const output = this.activationTensor([n, Math.ceil(h / stride), Math.ceil(w / stride), outputs]);
+    const weights = this.#weights(dims, outputs, window * window * c);
+    return this.#add('CONV_2D', [x, ...weights], output, same(x, window, stride));
+  }
+
+  depthwise(x: Tensor, window: number, stride: number): Tensor {
+    const [n, h, w, c] = x.dims as Dims;
+    const output = this.activationTensor([n, Math.ceil(h / stride), Math.ceil(w / stride), c]);
+    const weights = this.#weights([1, window, window, c], c, window * window);
+    return this.#add('DEPTHWISE_2D', [x, ...weights], output, same(x, window, stride));
+  }
+
+  add(a: Tensor, b: Tensor): Tensor {
+    return this.#add('ADD', [a, b], this.activationTensor(a.dims), []);
+  }
+
   fullyConnected(x: Tensor): Tensor {
     const inputs = x.dims.reduce((a, b) => a * b, 1);
     const outputs = this.random.pick([1, 5, 16, 33, 130]);
@@ -153,14 +184,20 @@ const randomNetwork = (seed: number, dtype: DType): Network => {
   return { input, outputs: [x], operations: builder.operations, boundary: { input: side, outputs: [side] } };
 };
 
-const run = async (engine: EngineTool, network: Network, target: Target, seed: number): Promise<number[]> => {
+const run = async (
+  engine: EngineTool,
+  network: Network,
+  target: Target,
+  seed: number,
+  change = (packed: Network): Network => packed,
+): Promise<number[]> => {
   const packed = packNetwork(network, {
     target,
     mostBytes: target === 'ref' ? 2 ** 30 : 20_000,
     gatherBytes: 4096,
   });
   const normalisation = { a: [1, 1, 1, 1], b: [0, 0, 0, 0] } as const;
-  const graph = writeGraph(packed, {
+  const graph = writeGraph(change(packed), {
     head: undefined,
     target,
     normalisation,
@@ -172,6 +209,24 @@ const run = async (engine: EngineTool, network: Network, target: Target, seed: n
   const { outputs } = await engine.infer(graph, format, noiseFrame({ format, dims }, seed));
   const [bytes = new Uint8Array()] = outputs;
   return dtype === 'i8' ? [...new Int8Array(bytes.buffer)] : [...new Float32Array(bytes.buffer.slice(0))];
+};
+
+/** MobileNets in small: what a stage in bands can be made of, and something behind it. */
+const mobileNetwork = (seed: number, dtype: DType): Network => {
+  const random = new Random(seed);
+  const builder = new Builder(random, dtype);
+  const input = builder.activationTensor([1, random.between(8, 40), random.between(8, 40), 3]);
+  let x = builder.convolution(input, 3, random.pick([1, 2]), random.pick([8, 16, 24]));
+  for (let i = random.between(1, 4); i > 0; i--) {
+    const narrow = x;
+    x = builder.convolution(x, 1, 1, random.pick([16, 24, 40]));
+    x = builder.depthwise(x, random.pick([3, 3, 5]), random.pick([1, 1, 2]));
+    x = builder.convolution(x, 1, 1, random.pick([narrow.dims[3] ?? 8, 16]));
+    if (JSON.stringify(x.dims) === JSON.stringify(narrow.dims)) x = builder.add(x, narrow);
+  }
+  x = builder.fullyConnected(x);
+  const side = { type: dtype === 'i8' ? 'i8' : 'f32' } as const;
+  return { input, outputs: [x], operations: builder.operations, boundary: { input: side, outputs: [side] } };
 };
 
 const reference = EngineTool.find();
@@ -198,6 +253,24 @@ describe.each(engines)('kernels for $target equal the reference', ({ engine, tar
       ]);
     }
     expect(operators).toBeGreaterThan(100);
+  });
+
+  test.each(['i8', 'f32'] as const)('%s, in bands', async (dtype) => {
+    let banded = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const network = mobileNetwork(seed, dtype);
+      const expected = await run(reference, network, 'ref', seed);
+      const inBands = (packed: Network): Network => {
+        const { network: changed, plan } = bandNetwork(packed);
+        expect(plan.arena).toBeLessThanOrEqual(planNetwork(packed).arena);
+        banded += changed.bands === undefined ? 0 : 1;
+        return changed;
+      };
+      const actual = await run(engine, network, target, seed, inBands);
+      const most = dtype === 'i8' ? 0 : 1e-5 * Math.max(1, magnitude(expected));
+      expect([seed, greatestDifference(actual, expected) <= most]).toEqual([seed, true]);
+    }
+    expect(banded).toBeGreaterThan(20);
   });
 });
 
