@@ -10,7 +10,7 @@
 
 #define PANEL SZ_X86_COLUMNS_F32
 #define MOST_VECTORS 2
-#define AHEAD 2048 /* bytes of weights: those of a network do not fit the L2 cache */
+#define AHEAD 3072 /* bytes of weights: those of a network do not fit the L2 cache */
 
 /* The first row, panel and value of y of what stays in registers, and how many columns there are from there
  * on.
