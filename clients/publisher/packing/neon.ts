@@ -1,4 +1,5 @@
 import type { Packing, TargetPacking } from './target.js';
+import { winogradBytes } from './winograd.js';
 
 /** `channels` side by side, row by row of the window. */
 const depthwise = (channels: number): Pick<Packing, 'channels' | 'tapRows' | 'tapIndex'> => ({
@@ -15,6 +16,7 @@ const F32: Packing = {
   panels: 4,
   inputOffset: 0,
   panelIndex: (k, c) => k * 16 + c,
+  fasterWithBytes: winogradBytes,
 };
 
 /**

@@ -10,6 +10,10 @@ void sz_neon_panels_i8(const struct sz_panel_job *job);
 void sz_neon_depthwise_f32(const struct sz_depthwise_job *job);
 void sz_neon_depthwise_i8(const struct sz_depthwise_job *job);
 
+/* CONV_2D with packed weights; false, with nothing done, where panels are better or the scratch is too small.
+ */
+bool sz_neon_winograd_f32(const struct sz_call *call);
+
 void sz_neon_add_f32(const struct sz_call *call);
 void sz_neon_add_i8(const struct sz_call *call);
 void sz_neon_concat(const struct sz_call *call);

@@ -16,6 +16,7 @@ static const struct sz_target_kernels neon = {
     .panels_i8 = sz_neon_panels_i8,
     .depthwise_f32 = sz_neon_depthwise_f32,
     .depthwise_i8 = sz_neon_depthwise_i8,
+    .convolve_f32 = sz_neon_winograd_f32,
     .plain =
         {
             .f32 = {[SZ_OP_ADD] = sz_neon_add_f32,
