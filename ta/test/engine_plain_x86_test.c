@@ -1,5 +1,5 @@
-/* x86's operators without packed weights against the reference, every bit: random shapes with odd channels,
- * strides, padding and one-pixel pictures, in buffers of exactly their size. */
+/* x86's operators without packed weights against the reference, every bit but a NaN's: random shapes with odd
+ * channels, strides, padding and one-pixel pictures, in buffers of exactly their size. */
 #include "tinylib/reference/kernels.h"
 #include "tinylib/x86/plain.h"
 
@@ -55,6 +55,12 @@ static void *random_values(const struct sz_tensor_record *t)
     return values;
 }
 
+/* A NaN's sign depends on the order that a compiler gives an addition's operands. */
+static bool both_nan(const void *a, const void *b, size_t i)
+{
+    return isnan(((const float *)a)[i]) && isnan(((const float *)b)[i]);
+}
+
 /* y is a buffer of its own, or x's (`in_place`). */
 static void compare(struct sz_call *call, sz_kernel ours, sz_kernel reference, bool in_place,
                     const char *what)
@@ -72,7 +78,7 @@ static void compare(struct sz_call *call, sz_kernel ours, sz_kernel reference, b
     call->y = found;
     ours(call);
     for (size_t i = 0; i < n; i++) {
-        if (expected[i] == found[i])
+        if (expected[i] == found[i] || (call->out->dtype == SZ_F32 && both_nan(expected, found, i / 4)))
             continue;
         fprintf(stderr, "%s: byte %zu of %zu is %d instead of %d\n", what, i, n, found[i], expected[i]);
         exit(1);
