@@ -83,16 +83,38 @@ static void copy_row(const struct sz_rows *p, size_t row, uint8_t *to)
     memset(to + p->depth * p->size, 0, (p->padded - p->depth) * p->size);
 }
 
+/* Eight values at a time as unsigned ones, in lanes of 16 bits; WORDS of them cannot overflow. */
+static int32_t sum_of(const uint8_t *values, size_t n)
+{
+    enum { WORDS = 128 };
+    const uint64_t low_bytes = 0x00ff00ff00ff00ffu, low_halves = 0x0000ffff0000ffffu;
+    int32_t sum = 0;
+    while (n >= sizeof(uint64_t)) {
+        size_t words = n / sizeof(uint64_t) < WORDS ? n / sizeof(uint64_t) : WORDS;
+        uint64_t even = 0, odd = 0;
+        for (size_t i = 0; i < words; i++) {
+            uint64_t word;
+            __builtin_memcpy(&word, values + i * sizeof(word), sizeof(word));
+            word ^= 0x8080808080808080u;
+            even += word & low_bytes;
+            odd += word >> 8 & low_bytes;
+        }
+        even += odd;
+        even = (even & low_halves) + (even >> 16 & low_halves);
+        sum += (int32_t)(uint32_t)(even + (even >> 32)) - (int32_t)words * 8 * 128;
+        values += words * sizeof(uint64_t);
+        n -= words * sizeof(uint64_t);
+    }
+    for (size_t i = 0; i < n; i++)
+        sum += (int8_t)values[i];
+    return sum;
+}
+
 static void sum_rows(const struct sz_rows *p, const uint8_t *a, size_t stride, size_t rows, int32_t zero_w,
                      int32_t *terms)
 {
-    for (size_t r = 0; r < rows; r++) {
-        const int8_t *row = (const int8_t *)a + r * stride;
-        int32_t sum = 0;
-        for (size_t k = 0; k < p->depth; k++)
-            sum += row[k];
-        terms[r] = -zero_w * sum;
-    }
+    for (size_t r = 0; r < rows; r++)
+        terms[r] = -zero_w * sum_of(a + r * stride, p->depth);
 }
 
 /* All panels over the rows of one block: a few panels stay in the cache while the rows pass. */
