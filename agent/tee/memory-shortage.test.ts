@@ -5,7 +5,7 @@ const KIB = 1024;
 test('says how much is missing, and which arena would fit', () => {
   expect(memoryShortage(2000 * KIB, 1000 * KIB + 1, 1400 * KIB)).toBe(
     '2,000 KiB needed even with all weights streamed, 1,001 KiB free: 1,000 KiB missing; ' +
-      'fits when packed in patches with an arena of at most 400 KiB, now 1,400 KiB',
+      'fits when packed in patches with an arena of at most 409601 bytes (--arena), now 1433600',
   );
 });
 

@@ -11,11 +11,10 @@ export const memoryShortage = (needed: number, available: number, arena: number)
   const missing = `${kib(needed)} needed even with all weights streamed, ${kib(available)} free: ${kib(needed - available)} missing`;
   const room = available - (needed - arena);
   if (arena > 0 && room >= LEAST_ARENA)
-    return `${missing}; fits when packed in patches with an arena of at most ${kib(room, Math.floor)}, now ${kib(arena)}`;
+    return `${missing}; fits when packed in patches with an arena of at most ${room} bytes (--arena), now ${arena}`;
   return arena > 0
     ? `${missing}; packing in patches alone does not make it fit: smaller segments, or a larger TA_DATA_SIZE_KIB`
     : missing;
 };
 
-const kib = (bytes: number, round = Math.ceil): string =>
-  `${round(Math.max(bytes, 0) / 1024).toLocaleString('en')} KiB`;
+const kib = (bytes: number): string => `${Math.ceil(Math.max(bytes, 0) / 1024).toLocaleString('en')} KiB`;

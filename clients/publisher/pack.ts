@@ -36,7 +36,7 @@ export interface PackOptions {
   readonly pixels?: PixelRange | ChannelNormalisation;
   /** Frames of another format than u8 for pictures and the network's own type otherwise. */
   readonly format?: Format;
-  /** Aimed-at plaintext size of a weight segment. Default 128 KiB. */
+  /** Aimed-at plaintext size of a weight segment. Default 128 KiB; 64 KiB where `arena` is given. */
   readonly segmentBytes?: number;
   /** Whose kernels the weights are packed for (a device's hello names its own). Default `ref`, which every device runs. */
   readonly target?: Target;
@@ -74,6 +74,8 @@ export interface SealedModel {
 /** Where the arena is short, so is the buffer in which a convolution collects its inputs. */
 const SMALL_GATHER_BYTES = 4096;
 export const SEGMENT_BYTES = 128 * 1024;
+/** Where memory is short a TA streams weights, and has room for the segments of one operator. */
+const SMALL_SEGMENT_BYTES = 64 * 1024;
 export const MOST_SEGMENT_BYTES = BUFFER.in - AES_GCM_TAG_LENGTH;
 const RESULTS_KIND: Record<Head['kind'], ResultsKind> = {
   topK: 1,
@@ -101,7 +103,8 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
       head,
       target: of,
       normalisation: normalisationOf(network, options.pixels ?? purpose.pixels),
-      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      segmentBytes:
+        options.segmentBytes ?? (options.arena === undefined ? SEGMENT_BYTES : SMALL_SEGMENT_BYTES),
       mostSegmentBytes: MOST_SEGMENT_BYTES,
       ...(of === target && options.arena !== undefined && { arena: options.arena }),
     });
