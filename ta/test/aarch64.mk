@@ -47,18 +47,21 @@ $(AARCH64_OUT)/trust_cbor_test: $(addprefix $(AARCH64_OUT)/,trust_test.o trust_c
 $(AARCH64_PROGRAMS): %: %.o $(AARCH64_ENGINE)
 	$(AARCH64_CROSS)gcc $(filter %.o,$^) -lm -o $@
 
-# The kernels for processors with dot product instructions, by themselves.
-$(AARCH64_OUT)/engine_neon_dot_test: engine_neon_test.c $(AARCH64_ENGINE_SOURCES) $(ENGINE_HEADERS) | aarch64-tools
+# The kernels by themselves in the builds that are not the usual one: with dot product instructions, and with 64-bit loads.
+AARCH64_BUILDS := $(AARCH64_OUT)/engine_neon_dot_test $(AARCH64_OUT)/engine_neon_a53_test
+$(AARCH64_OUT)/engine_neon_dot_test: AARCH64_BUILD := -march=armv8.2-a+dotprod
+$(AARCH64_OUT)/engine_neon_a53_test: AARCH64_BUILD := -DSZ_CORTEX_A53
+$(AARCH64_BUILDS): engine_neon_test.c $(AARCH64_ENGINE_SOURCES) $(ENGINE_HEADERS) | aarch64-tools
 	@mkdir -p $(@D)
-	$(AARCH64_CROSS)gcc $(filter-out -MMD -MP,$(AARCH64_TEST_FLAGS)) -O3 -march=armv8.2-a+dotprod $(filter %.c,$^) -lm -o $@
+	$(AARCH64_CROSS)gcc $(filter-out -MMD -MP,$(AARCH64_TEST_FLAGS)) -O3 $(AARCH64_BUILD) $(filter %.c,$^) -lm -o $@
 
 aarch64-tools:
 	@command -v $(AARCH64_CROSS)gcc >/dev/null && command -v $(firstword $(AARCH64_QEMU)) >/dev/null || { \
 		echo "$(AARCH64_CROSS)gcc and qemu-user are needed. On Debian:" \
 		"sudo apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" >&2; exit 69; }
 
-check-aarch64: $(AARCH64_OUT)/ta.o $(AARCH64_PROGRAMS) $(AARCH64_OUT)/engine_neon_dot_test
-	@set -e; for test in $(AARCH64_TESTS) engine_neon_dot_test; do echo "== $$test"; $(AARCH64_QEMU) $(AARCH64_OUT)/$$test; done
+check-aarch64: $(AARCH64_OUT)/ta.o $(AARCH64_PROGRAMS) $(AARCH64_BUILDS)
+	@set -e; for test in $(AARCH64_TESTS) $(notdir $(AARCH64_BUILDS)); do echo "== $$test"; $(AARCH64_QEMU) $(AARCH64_OUT)/$$test; done
 	@echo "the TA compiles for aarch64: $(words $(AARCH64_TA)) sources; not run there: tests that need libcrypto"
 
 .PHONY: check-aarch64 aarch64-tools

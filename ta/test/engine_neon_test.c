@@ -257,7 +257,7 @@ static void test_panels_f32(void)
     sz_native_kernels()->panels_f32(&job);
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < y_stride && r * y_stride + c < (rows - 1) * y_stride + columns; c++) {
-            double sum = bias[c < columns ? c : 0], size = 1e-3;
+            double sum = bias[c < columns ? c : 0], size = 1e-3 + fabs(sum);
             for (size_t k = 0; c < columns && k < depth; k++) {
                 sum += (double)x[r * a_stride + k] * w[c * depth + k];
                 size += fabs((double)x[r * a_stride + k] * w[c * depth + k]);
