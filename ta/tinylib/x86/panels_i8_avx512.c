@@ -46,9 +46,12 @@ SZ_VNNI_INLINE void store_row(int8_t *y, __m512i cells, size_t row, size_t panel
 }
 
 SZ_VNNI_INLINE void sum_tile(const struct sz_panel_job *job, const uint8_t *a, const int32_t *terms,
-                             int8_t *y, const struct sz_output_512 *out, size_t rows, size_t panels,
+                             int8_t *y, const struct sz_output_512 *given, size_t rows, size_t panels,
                              bool is_tame)
 {
+    const struct sz_output_512 out = *given;
+    const size_t depth = job->depth, a_stride = job->a_stride, y_stride = job->y_stride,
+                 columns = job->columns;
     __m512i sums[12][PANELS];
     const uint8_t *b[PANELS];
     SZ_UNROLL for (size_t p = 0; p < panels; p++)
@@ -58,12 +61,12 @@ SZ_VNNI_INLINE void sum_tile(const struct sz_panel_job *job, const uint8_t *a, c
         SZ_UNROLL for (size_t r = 0; r < rows; r++) sums[r][p] =
             terms == NULL ? bias : _mm512_add_epi32(bias, _mm512_set1_epi32(terms[r]));
     }
-    for (size_t k = 0; k < job->depth; k += SZ_X86_STEP_I8) {
+    for (size_t k = 0; k < depth; k += SZ_X86_STEP_I8) {
         __m512i w[PANELS];
         SZ_UNROLL for (size_t p = 0; p < panels; p++) w[p] = _mm512_loadu_si512(b[p] + 128 + 16 * k);
         SZ_UNROLL for (size_t r = 0; r < rows; r++)
         {
-            __m512i x = load_unsigned(a + r * job->a_stride + k);
+            __m512i x = load_unsigned(a + r * a_stride + k);
             SZ_UNROLL for (size_t p = 0; p < panels; p++) sums[r][p] = sz_dot4(sums[r][p], x, w[p]);
         }
     }
@@ -74,11 +77,10 @@ SZ_VNNI_INLINE void sum_tile(const struct sz_panel_job *job, const uint8_t *a, c
         __m512i v[4];
         SZ_UNROLL for (size_t i = 0; i < 4; i++) v[i] =
             i < n * panels ? sz_scaled(sums[r + i / panels][i % panels], _mm512_loadu_ps(b[i % panels] + 64),
-                                       out, is_tame)
+                                       &out, is_tame)
                            : v[0];
-        __m512i cells = cells_of(v, out);
-        SZ_UNROLL for (size_t i = 0; i < n; i++)
-            store_row(y + (r + i) * job->y_stride, cells, i, panels, job->columns);
+        __m512i cells = cells_of(v, &out);
+        SZ_UNROLL for (size_t i = 0; i < n; i++) store_row(y + (r + i) * y_stride, cells, i, panels, columns);
     }
 }
 
