@@ -24,10 +24,28 @@ static void write_u8_as_f32(const struct sz_graph_header *h, size_t channels, co
                             size_t elements, float *x)
 {
     size_t period = channels <= 4 ? channels : 1;
+    bool same = true;
+    for (size_t c = 1; c < period; c++)
+        same = same && h->input_a[c] == h->input_a[0] && h->input_b[c] == h->input_b[0];
+    if (same) {
+        float a = h->input_a[0], b = h->input_b[0];
+        for (size_t i = 0; i < elements; i++)
+            x[i] = (float)data[i] * a + b;
+        return;
+    }
     for (size_t i = 0, c = 0; i < elements; i++) {
         x[i] = (float)data[i] * h->input_a[c] + h->input_b[c];
         c = c + 1 < period ? c + 1 : 0;
     }
+}
+
+/* Pictures whose quantisation is that of their bytes: most of them. */
+static bool is_shift(const int8_t table[256])
+{
+    for (int32_t u = 0; u < 256; u++)
+        if (table[u] != u - 128)
+            return false;
+    return true;
 }
 
 static void write_u8_as_i8(const struct sz_graph_header *h, const struct sz_tensor_record *t, size_t channels,
@@ -38,6 +56,15 @@ static void write_u8_as_i8(const struct sz_graph_header *h, const struct sz_tens
     for (size_t c = 0; c < period; c++)
         for (uint32_t u = 0; u < 256; u++)
             table[c][u] = quantise((float)u * h->input_a[c] + h->input_b[c], t);
+    bool shifted = true;
+    for (size_t c = 0; c < period; c++)
+        shifted = shifted && is_shift(table[c]);
+    if (shifted) {
+        memmove(x, data, elements);
+        for (size_t i = 0; i < elements; i++)
+            x[i] = (int8_t)(x[i] ^ -128);
+        return;
+    }
     for (size_t i = 0, c = 0; i < elements; i++) {
         x[i] = table[c][data[i]];
         c = c + 1 < period ? c + 1 : 0;
