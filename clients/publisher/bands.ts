@@ -14,6 +14,8 @@ export interface Lines {
 export interface Bands {
   readonly operations: number;
   readonly lines: ReadonlyMap<Tensor, Lines>;
+  /** The last operation's rows may be written over the network's input, from its beginning: those have been read by then. */
+  readonly overInput: boolean;
 }
 
 /** As in ta/tinylib/bands.h. */
@@ -81,7 +83,11 @@ const isClosed = (network: Network, count: number): boolean => {
 /** The engine's order with line buffers of any size: calls `step` before every row, says how many rows must be kept. */
 const walk = (
   operations: readonly Operation[],
-  step: (operation: number, live: (operation: number) => boolean) => void,
+  step: (
+    operation: number,
+    live: (operation: number) => boolean,
+    done: (operation: number) => number,
+  ) => void,
 ): number[] => {
   const producers = new Map(operations.map(({ output }, i) => [output, i]));
   const nodes = operations.map((operation, i) => ({
@@ -111,7 +117,7 @@ const walk = (
     const i = nodes.findLastIndex(isReady);
     const node = nodes[i];
     if (node === undefined) return nodes.map(({ slots }) => slots);
-    step(i, isLive);
+    step(i, isLive, (at) => nodes[at]?.done ?? 0);
     node.done += 1;
     for (const consumer of waiting(node))
       node.slots = Math.max(node.slots, node.done - firstNeeded(consumer), consumer.window.span);
@@ -122,7 +128,9 @@ const walk = (
 const stageOf = (network: Network, count: number): Bands => {
   const operations = network.operations.slice(0, count);
   const conflicts = operations.map(() => new Set<number>());
-  const slots = walk(operations, (i, isLive) => {
+  let overInput = true;
+  const slots = walk(operations, (i, isLive, done) => {
+    if (i === count - 1) overInput &&= isBehind(network.input, operations, done);
     for (const k of operations.keys())
       if (k !== i && isLive(k)) {
         conflicts[i]?.add(k);
@@ -141,7 +149,24 @@ const stageOf = (network: Network, count: number): Bands => {
       output,
       { slots: slots[i] ?? 1, pitch: pitches[i]?.bytes ?? 0, passing: passing.has(i) },
     ]);
-  return { operations: count, lines: new Map(lines) };
+  return { operations: count, lines: new Map(lines), overInput };
+};
+
+/** Does the next row of the last operation end before the first row of the input that is still to be read? */
+const isBehind = (
+  input: Tensor,
+  operations: readonly Operation[],
+  done: (operation: number) => number,
+): boolean => {
+  const last = operations.length - 1;
+  const rowBytes = (tensor: Tensor | undefined): number =>
+    tensor === undefined ? 0 : tensorBytes(tensor) / (tensor.dims[1] ?? 1);
+  const end = (done(last) + 1) * rowBytes(operations[last]?.output);
+  return operations.every(({ inputs, output, ints }, c) => {
+    if (inputs[0] !== input || done(c) === output.dims[1]) return true;
+    const first = done(c) * (ints[STRIDE_H] ?? 1) - (ints[PAD_TOP] ?? 0);
+    return end <= Math.min(Math.max(first, 0), input.dims[1] ?? 1) * rowBytes(input);
+  });
 };
 
 const pitchOf = (operations: readonly Operation[], tensor: Tensor): { bytes: number; padded: boolean } => {

@@ -1,6 +1,6 @@
 import { tensorBytes, type Network, type Operation, type Tensor } from './network.js';
 import type { Bands } from './bands.js';
-import { lowerBound, placeBlocks, type Block } from './placement.js';
+import { aligned, lowerBound, placeBlocks, type Block } from './placement.js';
 import { outermost, shareStorage, type Sharing, type Storage } from './storage.js';
 
 /** Where every computed tensor lies in the one arena. All figures in bytes. */
@@ -29,9 +29,12 @@ const SHARINGS: readonly Sharing[] = [true, false].flatMap((joinConcats) =>
  * @param keepInput the input is still needed after the last operation (output schema: reconstruction error)
  */
 export const planNetwork = (network: Network, keepInput = false): MemoryPlan => {
-  const plan = SHARINGS.map((sharing) => planOnce(network, shareStorage(network, keepInput, sharing))).reduce(
-    (best, other) => (other.arena < best.arena ? other : best),
-  );
+  const plan = SHARINGS.flatMap((sharing) => {
+    const storages = shareStorage(network, keepInput, sharing);
+    return [false, ...(network.bands?.overInput ? [true] : [])].map((overInput) =>
+      planOnce(network, storages, overInput),
+    );
+  }).reduce((best, other) => (other.arena < best.arena ? other : best));
   if (plan.arena > MOST_BYTES) throw new RangeError(`the network needs ${plan.arena} bytes for activations`);
   return plan;
 };
@@ -40,7 +43,34 @@ export const planNetwork = (network: Network, keepInput = false): MemoryPlan => 
 const spanOf = (i: number, bands: Bands | undefined): { first: number; last: number } =>
   bands && i < bands.operations ? { first: 0, last: bands.operations - 1 } : { first: i, last: i };
 
-const planOnce = (network: Network, storages: ReadonlyMap<Tensor, Storage>): MemoryPlan => {
+/**
+ * Lets what runs in bands write its output over the beginning of the input, which is divided: its head lives on as the output.
+ * Both lie at the arena's beginning. Returns the places of the two pieces; none where the input lives on.
+ */
+const joinInput = (
+  { input, operations, bands }: Network,
+  storages: ReadonlyMap<Tensor, Storage>,
+  blocks: Map<Storage, Block>,
+): Map<Block, number> => {
+  const from = storages.get(input);
+  const output = bands && operations[bands.operations - 1]?.output;
+  const to = output && storages.get(output);
+  const [whole, written] = [from && blocks.get(from), to && blocks.get(to)];
+  if (!from || !to || !whole || !written || whole.last >= (bands?.operations ?? 0)) return new Map();
+  const head: Block = { bytes: written.bytes, first: whole.first, last: written.last };
+  const end = aligned(head.bytes);
+  const pieces = new Map([[head, 0]]);
+  if (whole.bytes > end) pieces.set({ ...whole, bytes: whole.bytes - end }, end);
+  blocks.set(from, head);
+  blocks.set(to, head);
+  return pieces;
+};
+
+const planOnce = (
+  network: Network,
+  storages: ReadonlyMap<Tensor, Storage>,
+  overInput: boolean,
+): MemoryPlan => {
   const blocks = new Map<Storage, { bytes: number; first: number; last: number }>();
   for (const storage of new Set(storages.values())) {
     const { root } = outermost(storage);
@@ -60,9 +90,10 @@ const planOnce = (network: Network, storages: ReadonlyMap<Tensor, Storage>): Mem
   for (const [i, operation] of network.operations.entries())
     if (operation.scratchBytes !== undefined)
       scratchBlocks.set(operation, { bytes: operation.scratchBytes, ...spanOf(i, network.bands) });
-  const all: Block[] = [...blocks.values(), ...scratchBlocks.values()];
+  const pinned = overInput ? joinInput(network, storages, blocks) : new Map<Block, number>();
+  const all = [...new Set<Block>([...blocks.values(), ...pinned.keys(), ...scratchBlocks.values()])];
   const bound = lowerBound(all, network.operations.length);
-  const { offsets, size } = placeBlocks(all, bound);
+  const { offsets, size } = placeBlocks(all, bound, pinned);
   const tensorOffset = (storage: Storage): number => {
     const { root, offset } = outermost(storage);
     const block = blocks.get(root);

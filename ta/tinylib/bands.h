@@ -8,6 +8,9 @@
  * made. This order follows from the graph alone; the check goes through it once, without computing, and
  * refuses a graph whose line buffers do not suffice.
  *
+ * The stage's output may lie over the input that it is made of, where its rows follow those that have been
+ * read.
+ *
  * After Lin et al., "MCUNetV2: Memory-Efficient Patch-based Inference for Tiny Deep Learning" (2021), with
  * rows instead of patches, so that no halo is computed again.
  */

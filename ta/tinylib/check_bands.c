@@ -99,8 +99,8 @@ static bool may_share(const struct sz_graph *graph, uint16_t a, uint16_t b)
     return first.pitch == first.inner && second.pitch == second.inner;
 }
 
-/* Apart from that, what the stage writes shares no byte with anything else of it. Its operators may share
- * scratch. */
+/* Apart from that, and from its output, which may follow the rows that are read of what is there as a whole,
+ * what the stage writes shares no byte with anything else of it. Its operators may share scratch. */
 static bool is_apart(const struct sz_graph *graph, uint32_t i, struct sz_fault *fault)
 {
     const struct sz_op_record *op = &graph->ops[i];
@@ -115,7 +115,8 @@ static bool is_apart(const struct sz_graph *graph, uint32_t i, struct sz_fault *
         fault->tensor = other->inputs[0];
         if (is_line(graph, other->inputs[0]))
             continue;
-        if (sz_overlaps(output_of(graph, i), &graph->tensors[other->inputs[0]]) ||
+        bool is_last = i + 1 == graph->header->band_ops;
+        if ((!is_last && sz_overlaps(output_of(graph, i), &graph->tensors[other->inputs[0]])) ||
             (op->scratch != SZ_NONE &&
              sz_overlaps(&graph->tensors[op->scratch], &graph->tensors[other->inputs[0]])))
             return false;
@@ -150,6 +151,26 @@ static bool overwrites_live_rows(const struct sz_graph *graph, const struct sz_b
     return false;
 }
 
+/* Would the next row of the stage's output lie where a row of its plain inputs is still to be read? */
+static bool overwrites_input_rows(const struct sz_graph *graph, const struct sz_bands *bands)
+{
+    const struct sz_tensor_record *y = output_of(graph, bands->count - 1);
+    uint64_t row_bytes = y->bytes / y->dims[1];
+    uint64_t first = y->offset + bands->ops[bands->count - 1].done * row_bytes;
+    for (uint32_t c = 0; c < bands->count; c++) {
+        const struct sz_op_record *op = &graph->ops[c];
+        const struct sz_tensor_record *x = &graph->tensors[op->inputs[0]];
+        if (is_line(graph, op->inputs[0]) || bands->ops[c].done == bands->ops[c].height)
+            continue;
+        int64_t row = (int64_t)bands->ops[c].done * op->ints[SZ_STRIDE_H] - op->ints[SZ_PAD_TOP];
+        uint64_t read = row <= 0 ? 0 : (uint64_t)row < x->dims[1] ? (uint64_t)row : x->dims[1];
+        read *= x->bytes / x->dims[1];
+        if (first < (uint64_t)x->offset + x->bytes && first + row_bytes > x->offset + read)
+            return true;
+    }
+    return false;
+}
+
 /* Every row gets computed: each step is one, so this ends. */
 static bool do_lines_suffice(const struct sz_graph *graph)
 {
@@ -157,7 +178,8 @@ static bool do_lines_suffice(const struct sz_graph *graph)
     uint32_t op;
     sz_bands_start(graph, &bands);
     while ((op = sz_bands_next(&bands)) < bands.count) {
-        if (overwrites_live_rows(graph, &bands, op))
+        if (overwrites_live_rows(graph, &bands, op) ||
+            (op + 1 == bands.count && overwrites_input_rows(graph, &bands)))
             return false;
         bands.ops[op].done++;
     }
