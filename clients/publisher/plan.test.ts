@@ -148,3 +148,69 @@ test('the plan of a real network is sound and meets its lower bound', () => {
   expect(plan.arena).toBe(plan.lowerBound);
   expect(plan.arena).toBeLessThan(plan.unplanned / 5);
 });
+
+/** Small deterministic random numbers (mulberry32). */
+const random = (seed: number) => (): number => {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+};
+
+/** Branches that meet again, operators in place, reshapes, concatenations along the outermost dimension and others. */
+const randomNetwork = (seed: number): Network => {
+  const next = random(seed);
+  const pick = <T>(values: readonly T[]): T => {
+    const value = values[Math.floor(next() * values.length)];
+    if (value === undefined) throw new Error('nothing to pick from');
+    return value;
+  };
+  const input = tensor('x', [1, 4, 4, 8]);
+  const made = [input];
+  const operations: Operation[] = [];
+  const add = (code: OpCode, inputs: Tensor[], dims: readonly number[], ints: number[] = []): void => {
+    const output = tensor(`${code} ${operations.length}`, dims);
+    operations.push(operation(code, inputs, output, ints));
+    made.push(output);
+  };
+  for (let i = 0; i < 12; i++) {
+    const x = pick(made.slice(-4));
+    const [n = 1, h = 1, w = 1, c = 1] = x.dims;
+    const fitting = made.filter(({ dims }) => dims.join() === x.dims.join());
+    switch (pick(['RELU', 'ADD', 'RESHAPE', 'CONCAT', 'CONCAT', 'MAX_POOL_2D'] as const)) {
+      case 'RELU':
+        add('RELU', [x], x.dims);
+        break;
+      case 'ADD':
+        add('ADD', [x, pick(fitting)], x.dims);
+        break;
+      case 'RESHAPE':
+        add('RESHAPE', [x], [n, w, h, c]);
+        break;
+      case 'CONCAT': {
+        const axis = pick([1, 3]);
+        const dims = x.dims.map((dim, k) => (k === axis ? 2 * dim : dim));
+        add('CONCAT', [x, pick(fitting)], dims, [axis]);
+        break;
+      }
+      case 'MAX_POOL_2D':
+        add('MAX_POOL_2D', [x], [n, h, w, c]);
+    }
+  }
+  return network(input, operations, [...new Set([made.at(-1) ?? input, pick(made)])]);
+};
+
+test('plans of random networks are sound, and never below what is alive at once', () => {
+  let [exact, shared] = [0, 0];
+  for (let seed = 1; seed <= 150; seed++) {
+    const net = randomNetwork(seed);
+    const keepInput = seed % 3 === 0;
+    const plan = planNetwork(net, keepInput);
+    simulate(net, plan, keepInput);
+    expect(plan.arena).toBeGreaterThanOrEqual(plan.lowerBound);
+    exact += plan.arena === plan.lowerBound ? 1 : 0;
+    shared += plan.arena < plan.unplanned ? 1 : 0;
+  }
+  expect(exact).toBeGreaterThan(130);
+  expect(shared).toBeGreaterThan(140);
+});
