@@ -48,7 +48,7 @@ static enum sz_code write_label(struct sz_call *call, struct sz_channel *channel
         sz_label_seal(channel, &answer.facts, call->reply, call->reply_capacity, &call->reply_length);
     (void)sz_stage_done(SZ_STAGE_SEAL, began);
     if (code == SZ_OK) {
-        sz_channel_keep_label(channel, answer.facts.number, answer.digest,
+        sz_channel_keep_label(channel, answer.facts.number, answer.facts.tag,
                               SZ_BYTES(call->reply, call->reply_length));
         sz_count(SZ_COUNT_LABELS);
     }

@@ -11,8 +11,7 @@ struct sz_answer {
     uintptr_t session;
     uint8_t channel[SZ_CHANNEL_ID_SIZE];
     struct sz_frame_facts facts;
-    uint8_t digest[SZ_SHA256_SIZE]; /* of the frame's ciphertext */
-    uint64_t began;                 /* sz_uptime_ms() */
+    uint64_t began; /* sz_uptime_ms() */
 };
 
 /* The one place, for a new frame. */

@@ -116,8 +116,8 @@ const struct sz_sent_label *sz_channel_label(const struct sz_channel *channel, u
     return NULL;
 }
 
-void sz_channel_keep_label(struct sz_channel *channel, uint64_t number,
-                           const uint8_t frame_digest[SZ_SHA256_SIZE], struct sz_bytes record)
+void sz_channel_keep_label(struct sz_channel *channel, uint64_t number, const uint8_t frame_tag[SZ_TAG_SIZE],
+                           struct sz_bytes record)
 {
     struct sz_sent_label *label = NULL;
     forget(&channel->labels[channel->next_label]);
@@ -134,7 +134,7 @@ void sz_channel_keep_label(struct sz_channel *channel, uint64_t number,
     cached_bytes += record.length;
     label->kept_as = labels_kept++;
     label->number = number;
-    memcpy(label->frame_digest, frame_digest, SZ_SHA256_SIZE);
+    memcpy(label->frame_tag, frame_tag, SZ_TAG_SIZE);
     memcpy(label->record, record.at, record.length);
     label->length = record.length;
     channel->next_label = (channel->next_label + 1) % SZ_CACHED_LABELS;

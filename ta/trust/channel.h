@@ -17,8 +17,8 @@ enum {
 /* A label that went out, for the frame that comes again. */
 struct sz_sent_label {
     uint64_t number;
-    uint64_t kept_as;                     /* how many labels were kept before it */
-    uint8_t frame_digest[SZ_SHA256_SIZE]; /* of the frame record's ciphertext */
+    uint64_t kept_as;               /* how many labels were kept before it */
+    uint8_t frame_tag[SZ_TAG_SIZE]; /* the frame record's: under one key and number it stands for the frame */
     size_t length;
     uint8_t record[];
 };
@@ -52,8 +52,8 @@ const struct sz_sent_label *sz_channel_label(const struct sz_channel *channel, u
 /* Remembers a label in place of the channel's eighth last, and of the oldest of all channels where all of
  * them are more than SZ_CACHED_BYTES or memory is short. Without memory for it the frame cannot be repeated,
  * which is all. */
-void sz_channel_keep_label(struct sz_channel *channel, uint64_t number,
-                           const uint8_t frame_digest[SZ_SHA256_SIZE], struct sz_bytes record);
+void sz_channel_keep_label(struct sz_channel *channel, uint64_t number, const uint8_t frame_tag[SZ_TAG_SIZE],
+                           struct sz_bytes record);
 
 /* Gives the oldest of all labels' memory back. False: there is none. */
 bool sz_channel_forget_oldest(void);

@@ -25,7 +25,7 @@ static enum sz_code read_header(const struct sz_call *call, struct sz_record_hea
 /* Decrypts into the model's arena, which the caller wipes. */
 static enum sz_code open_record(const struct sz_call *call, const struct sz_channel *channel,
                                 const struct sz_record_header *header, struct sz_bytes *plaintext,
-                                uint8_t digest[SZ_SHA256_SIZE], uint8_t tag[SZ_TAG_SIZE])
+                                uint8_t tag[SZ_TAG_SIZE])
 {
     uint8_t aad[SZ_RECORD_EXTERNAL_AAD];
     size_t capacity = 0, length = 0;
@@ -33,7 +33,7 @@ static enum sz_code open_record(const struct sz_call *call, const struct sz_chan
     const enum sz_code code = sz_record_open(
         header, channel->key,
         sz_record_external_aad(SZ_PURPOSE_FRAME, sz_state()->signing.kid, channel->sensor, aad), call->shared,
-        buffer, capacity, &length, digest, tag);
+        buffer, capacity, &length, NULL, tag);
     *plaintext = SZ_BYTES(buffer, length);
     return code;
 }
@@ -78,13 +78,13 @@ static enum sz_code repeat(struct sz_call *call, const struct sz_channel *channe
                            const struct sz_record_header *header)
 {
     const struct sz_sent_label *const sent = sz_channel_label(channel, header->number);
-    uint8_t digest[SZ_SHA256_SIZE];
+    uint8_t tag[SZ_TAG_SIZE];
     struct sz_bytes plaintext;
     if (sent == NULL) {
         return SZ_STALE_NUMBER;
     }
-    if (open_record(call, channel, header, &plaintext, digest, NULL) != SZ_OK ||
-        !sz_equal(digest, sent->frame_digest, sizeof digest)) {
+    if (open_record(call, channel, header, &plaintext, tag) != SZ_OK ||
+        !sz_equal(tag, sent->frame_tag, sizeof tag)) {
         return SZ_STALE_NUMBER;
     }
     if (sent->length > call->reply_capacity) {
@@ -102,7 +102,7 @@ static enum sz_code answer(struct sz_call *call, struct sz_channel *channel,
     struct sz_answer *const answer = sz_answer_begin(call, channel, header->number);
     struct sz_bytes plaintext, data;
     const uint64_t began = sz_uptime_ms();
-    enum sz_code code = open_record(call, channel, header, &plaintext, answer->digest, answer->facts.tag);
+    enum sz_code code = open_record(call, channel, header, &plaintext, answer->facts.tag);
     answer->began = sz_stage_done(SZ_STAGE_OPEN, began);
     if (code != SZ_OK) {
         return code;
