@@ -2,7 +2,8 @@
 #include "engine_samples.h"
 #include "tinylib/target.h"
 
-static uint16_t lines(struct builder *b, struct shape shape, float scale, int32_t zero, uint32_t slots, uint32_t padding)
+static uint16_t lines(struct builder *b, struct shape shape, float scale, int32_t zero, uint32_t slots,
+                      uint32_t padding)
 {
     uint16_t index = build_arena(b, SZ_I8, shape, scale, zero);
     struct sz_tensor_record *t = &b->tensors[index];
@@ -13,7 +14,8 @@ static uint16_t lines(struct builder *b, struct shape shape, float scale, int32_
     return index;
 }
 
-static void convolve(struct builder *b, uint8_t code, uint16_t y, uint16_t x, uint16_t w, int32_t pad, uint16_t scratch)
+static void convolve(struct builder *b, uint8_t code, uint16_t y, uint16_t x, uint16_t w, int32_t pad,
+                     uint16_t scratch)
 {
     struct sz_op_record *op = build_op(b, code, y, x, w, SZ_NONE, SZ_NONE);
     op->ints[0] = op->ints[1] = op->ints[2] = op->ints[3] = 1;
@@ -39,11 +41,14 @@ bool sample_bands(struct builder *b)
     uint16_t bent = lines(b, SHAPE(1, 6, 6, 8), 0.03f, 4, 1, 0);
     uint16_t sum = build_arena(b, SZ_I8, SHAPE(1, 6, 6, 8), 0.05f, 4);
     uint16_t mean = build_arena(b, SZ_I8, SHAPE(1, 8), 0.05f, 4);
-    convolve(b, SZ_OP_CONV_2D, narrow, x, sample_weights(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(8, 3, 3, 3)), 1, scratch);
-    convolve(b, SZ_OP_CONV_2D, wide, narrow, sample_weights(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(16, 1, 1, 8)), 0, SZ_NONE);
-    convolve(b, SZ_OP_DEPTHWISE_2D, passing, wide, sample_weights(b, SZ_LAYOUT_DEPTHWISE, SZ_I8, SHAPE(1, 3, 3, 16)), 1,
-             SZ_NONE);
-    convolve(b, SZ_OP_CONV_2D, again, passing, sample_weights(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(8, 1, 1, 16)), 0, SZ_NONE);
+    convolve(b, SZ_OP_CONV_2D, narrow, x, sample_weights(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(8, 3, 3, 3)), 1,
+             scratch);
+    convolve(b, SZ_OP_CONV_2D, wide, narrow, sample_weights(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(16, 1, 1, 8)),
+             0, SZ_NONE);
+    convolve(b, SZ_OP_DEPTHWISE_2D, passing, wide,
+             sample_weights(b, SZ_LAYOUT_DEPTHWISE, SZ_I8, SHAPE(1, 3, 3, 16)), 1, SZ_NONE);
+    convolve(b, SZ_OP_CONV_2D, again, passing, sample_weights(b, SZ_LAYOUT_PANELS, SZ_I8, SHAPE(8, 1, 1, 16)),
+             0, SZ_NONE);
     build_op(b, SZ_OP_LEAKY_RELU, bent, again, SZ_NONE, SZ_NONE, SZ_NONE)->floats[0] = 0.25f;
     build_op(b, SZ_OP_ADD, sum, bent, narrow, SZ_NONE, SZ_NONE);
     build_op(b, SZ_OP_GLOBAL_MEAN, mean, sum, SZ_NONE, SZ_NONE, SZ_NONE);
