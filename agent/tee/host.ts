@@ -1,7 +1,15 @@
 import { createRequire } from 'node:module';
 import { Command } from '../../protocol/codes.js';
-import type { HostProgress, HostReply, HostRequest, InvokeReply, ModelRequest } from './messages.js';
+import {
+  REQUEST_DESCRIPTOR,
+  type HostProgress,
+  type HostReply,
+  type HostRequest,
+  type InvokeReply,
+  type ModelRequest,
+} from './messages.js';
 import { ModelFile } from './model-file.js';
+import { readRequest } from './request-file.js';
 import { SegmentFeeder } from './segment-feeder.js';
 import { TeeSession } from './session.js';
 
@@ -36,6 +44,15 @@ const sendSegment = async (opened: TeeSession, index: number): Promise<InvokeRep
   return reply;
 };
 
+/** A long request is read to where the TEE reads it. */
+const inputOf = (opened: TeeSession, input: Uint8Array | number): Uint8Array => {
+  if (typeof input !== 'number') return input;
+  const half = opened.half(0);
+  const bytes = input <= half.length ? half.subarray(0, input) : new Uint8Array(input);
+  readRequest(REQUEST_DESCRIPTOR, bytes);
+  return bytes;
+};
+
 const answer = async (request: HostRequest): Promise<HostReply> => {
   if (request.kind === 'open') {
     session = await TeeSession.create(createRequire(import.meta.url), request);
@@ -49,9 +66,11 @@ const answer = async (request: HostRequest): Promise<HostReply> => {
       return { kind: 'ready' };
     case 'segment':
       return await sendSegment(session, request.index);
-    case 'invoke':
-      if (request.command === Command.FRAME) return await feeder.frame(request.input);
-      return await session.invoke(request.command, request.input, request.value);
+    case 'invoke': {
+      const input = inputOf(session, request.input);
+      if (request.command === Command.FRAME) return await feeder.frame(input);
+      return await session.invoke(request.command, input, request.value);
+    }
   }
 };
 

@@ -13,10 +13,14 @@ export interface OpenRequest {
 export interface InvokeRequest {
   readonly kind: 'invoke';
   readonly command: number;
-  readonly input: Uint8Array;
+  /** The request, or how many bytes of it lie in the request file. */
+  readonly input: Uint8Array | number;
   /** Value parameter a. */
   readonly value: number;
 }
+
+/** The descriptor of the request file in the TEE client process. */
+export const REQUEST_DESCRIPTOR = 4;
 
 /** Where a segment's ciphertext is in its package file. */
 export interface SegmentPlace {

@@ -14,6 +14,7 @@ import type {
   ModelRequest,
   SegmentRequest,
 } from './messages.js';
+import { LEAST_BYTES, RequestFile } from './request-file.js';
 
 /**
  * One TEE client process with one open session. It is a process of its own because a call that hangs in the TEE (a dead
@@ -23,13 +24,15 @@ import type {
 export class TeeProcess {
   readonly #child: ChildProcess;
   readonly #deadlineMs: number;
+  readonly #file: RequestFile;
   readonly exited: Promise<void>;
   #answer: ((reply: HostReply | undefined) => void) | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #dead = false;
 
-  private constructor(child: ChildProcess, deadlineMs: number) {
+  private constructor(child: ChildProcess, file: RequestFile, deadlineMs: number) {
     this.#child = child;
+    this.#file = file;
     this.#deadlineMs = deadlineMs;
     child.on('message', (message) => {
       const reply = message as HostReply | HostProgress;
@@ -38,6 +41,7 @@ export class TeeProcess {
     });
     this.exited = new Promise((resolve) => {
       const gone = (): void => {
+        if (!this.#dead) file.close();
         this.#dead = true;
         this.#answer?.(undefined);
         resolve();
@@ -56,13 +60,14 @@ export class TeeProcess {
         'TEE_UNREACHABLE',
         `${addon} is not built: run npm run build in the repository`,
       );
+    const file = RequestFile.create();
     const child = fork(hostModule(root), {
       execArgv: [],
       serialization: 'advanced',
       env: { ...process.env, ...softTeeEnvironment(root, config) },
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc', file.descriptor],
     });
-    const tee = new TeeProcess(child, config.deadlineMs);
+    const tee = new TeeProcess(child, file, config.deadlineMs);
     try {
       const reply = await tee.#request({
         kind: 'open',
@@ -89,9 +94,16 @@ export class TeeProcess {
 
   /** One call. Throws TEE_TIMEOUT or TEE_DIED (the process must then be killed), or what teecError() makes of a failure. */
   async invoke(request: InvokeRequest | SegmentRequest): Promise<InvokeReply> {
-    const reply = await this.#request(request);
+    const reply = await this.#request(request.kind === 'invoke' ? this.#laidDown(request) : request);
     if (reply.kind === 'reply') return reply;
     throw reply.kind === 'failure' ? teecError(reply.teec, reply.message) : new SmartZoneError('TEE_DIED');
+  }
+
+  #laidDown(request: InvokeRequest): InvokeRequest {
+    const { input } = request;
+    if (typeof input === 'number' || input.length < LEAST_BYTES || this.#dead) return request;
+    this.#file.write(input);
+    return { ...request, input: input.length };
   }
 
   /** Opens a package's file. Throws MODEL_UNKNOWN where it cannot be opened. */
