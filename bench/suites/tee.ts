@@ -1,4 +1,5 @@
 import { isSmartZoneError } from '../../protocol/index.js';
+import type { SealedModel } from '../../clients/publisher/index.js';
 import type { Context } from '../context.js';
 import { fullPlan, interleave } from '../interleave.js';
 import { engineModel, sealedModel, type BenchNet, type Precision } from '../model-files.js';
@@ -27,9 +28,10 @@ export const teeSuite = async (context: Context): Promise<void> => {
 
 const measure = async (context: Context, net: BenchNet, precision: Precision): Promise<void> => {
   const model = await sealedModel(net, precision, context.target);
+  const inBands = (): Promise<SealedModel> => sealedModel(net, precision, context.target, { arena: 0 });
   const engine = await Worker.start(engineModel(net, precision, context.target).command, context.core);
   const devices: { engine: string; worker: TeeDevice }[] = [];
-  const place = async (name: string, budget?: Budget): Promise<void> => {
+  const place = async (name: string, model: SealedModel, budget?: Budget): Promise<void> => {
     const device = await TeeDevice.start(context.core, budget);
     const entry = { engine: '', worker: device };
     devices.push(entry);
@@ -40,11 +42,16 @@ const measure = async (context: Context, net: BenchNet, precision: Precision): P
         : `TA, ${(streamed / 2 ** 20).toFixed(1)} MiB streamed, ${name}`;
   };
   try {
-    if (!(await fits(() => place('8 MiB')))) {
-      context.note(`${net.name} ${precision}: does not run in 8 MiB`);
+    if (!(await fits(() => place('8 MiB', model)))) {
       await devices.pop()?.worker.stop();
+      const banded = await inBands();
+      if (!(await fits(() => place('8 MiB, front in rows', banded)))) {
+        context.note(`${net.name} ${precision}: does not run in 8 MiB`);
+        await devices.pop()?.worker.stop();
+      }
     }
-    if (devices[0]?.engine.includes('resident') !== true) await place(`${LARGE.secureKib / 1024} MiB`, LARGE);
+    if (devices[0]?.engine.includes('resident') !== true)
+      await place(`${LARGE.secureKib / 1024} MiB`, model, LARGE);
     const times = await interleave([{ engine: OURS, worker: engine }, ...devices], fullPlan(context.quick));
     const summaries = new Map([...times].map(([name, rounds]) => [name, summarise(rounds.flat())]));
     const ours = times.get(OURS) ?? [];
