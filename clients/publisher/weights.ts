@@ -29,23 +29,26 @@ const bytesOf = (data: TensorData): Uint8Array => {
 /**
  * Divides constants among segments in the given order. A tensor is never divided; a segment is at most `segmentBytes` long
  * unless a single tensor is longer.
+ * @param together so many constants at the beginning are read at the same time: they share segments as far as those go
  * @throws RangeError if a tensor is longer than `mostBytes`, which no device could receive
  */
 export const layOutWeights = (
   constants: Iterable<Tensor>,
   segmentBytes: number,
   mostBytes: number,
+  together = 0,
 ): WeightLayout => {
   const places = new Map<Tensor, WeightPlace>();
   const groups: { tensors: Tensor[]; bytes: number }[] = [];
-  for (const tensor of new Set(constants)) {
+  for (const [i, tensor] of [...new Set(constants)].entries()) {
+    const limit = i < together ? mostBytes : segmentBytes;
     const bytes = tensorBytes(tensor);
     if (bytes > mostBytes)
       throw new RangeError(
         `weights ${tensor.name} have ${bytes} bytes, at most ${mostBytes} can be sent in one piece`,
       );
     let group = groups.at(-1);
-    if (group === undefined || (group.bytes > 0 && aligned(group.bytes) + bytes > segmentBytes)) {
+    if (group === undefined || (group.bytes > 0 && aligned(group.bytes) + bytes > limit)) {
       group = { tensors: [], bytes: 0 };
       groups.push(group);
     }

@@ -58,7 +58,12 @@ export interface PackedGraph {
 export const writeGraph = (network: Network, options: GraphOptions): PackedGraph => {
   const { head } = options;
   const plan = planNetwork(network, head?.kind === 'reconstruction');
-  const weights = layOutWeights(constantsOf(network, head), options.segmentBytes, options.mostSegmentBytes);
+  const weights = layOutWeights(
+    constantsOf(network, head),
+    options.segmentBytes,
+    options.mostSegmentBytes,
+    constantsInBands(network),
+  );
   const scratch = scratchTensors(plan);
   const tensors = [...plan.offsets.keys(), ...weights.places.keys(), ...scratch.values()];
   const { operations, outputs } = network;
@@ -114,6 +119,14 @@ const scratchTensors = (plan: MemoryPlan): Map<Operation, Tensor> =>
 const requireLimit = (what: string, count: number, most: number): void => {
   if (count > most) throw new RangeError(`the network has ${count} ${what}, at most ${most} are possible`);
 };
+
+/** How many constants the operations in bands read: all of them are there when those run. */
+const constantsInBands = ({ operations, bands }: Network): number =>
+  new Set(
+    operations
+      .slice(0, bands?.operations ?? 0)
+      .flatMap(({ inputs }) => inputs.filter((input) => input?.data !== undefined)),
+  ).size;
 
 /** Every constant once, in the order of execution; what the head needs comes last. */
 const constantsOf = (network: Network, head: Head | undefined): Tensor[] => {

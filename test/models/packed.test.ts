@@ -207,7 +207,7 @@ const run = async (
     head: undefined,
     target,
     normalisation,
-    segmentBytes: 8192,
+    segmentBytes: 1024,
     mostSegmentBytes: 2 ** 30,
   });
   const { dtype, dims } = network.input;
