@@ -187,12 +187,12 @@ const withBands = (network: Network, bands: Bands): Network => ({
   }),
 });
 
-/** Two depthwise convolutions that read the same rows may want different padding. */
+/** What a depthwise convolution reads nobody else may: it puts its padding into the slots of rows below the picture. */
 const hasOneReader = ({ operations, bands }: Network): boolean =>
-  [...(bands?.lines.keys() ?? [])].every(
-    (tensor) =>
-      operations.filter(({ code, inputs }) => code === 'DEPTHWISE_2D' && inputs[0] === tensor).length <= 1,
-  );
+  [...(bands?.lines.keys() ?? [])].every((tensor) => {
+    const readers = operations.filter(({ inputs }) => inputs.includes(tensor));
+    return readers.length <= 1 || readers.every(({ code }) => code !== 'DEPTHWISE_2D');
+  });
 
 /**
  * Lets the front of a packed network run in bands, such that its activations need as little memory as can be had. Returns the

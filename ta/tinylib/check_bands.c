@@ -69,14 +69,16 @@ static bool is_op_valid(const struct sz_graph *graph, const uint8_t *valid, uint
            (is_line(graph, op->inputs[1]) && is_input_valid(graph, valid, i, op->inputs[1]));
 }
 
-/* Whole slots, as many as a depthwise window covers; and no second depthwise convolution with other padding.
- */
+/* Whole slots, as many as a depthwise window covers; and what a depthwise convolution reads nobody else does:
+ * it puts padding into the slots of rows below the picture. */
 static bool are_lines_valid(const struct sz_graph *graph, uint16_t tensor)
 {
     struct sz_lines lines = sz_lines_of(graph, tensor);
-    uint32_t depthwise = 0;
+    uint32_t readers = 0, depthwise = 0;
     for (uint32_t i = 0; i < graph->header->band_ops; i++) {
         const struct sz_op_record *op = &graph->ops[i];
+        if (op->inputs[0] == tensor || (op->code == SZ_OP_ADD && op->inputs[1] == tensor))
+            readers++;
         if (op->inputs[0] != tensor || op->code != SZ_OP_DEPTHWISE_2D)
             continue;
         uint64_t span =
@@ -85,7 +87,7 @@ static bool are_lines_valid(const struct sz_graph *graph, uint16_t tensor)
         if (lines.slots < span)
             return false;
     }
-    return lines.slots > 0 && depthwise <= 1;
+    return lines.slots > 0 && (depthwise == 0 || readers == 1);
 }
 
 /* Line buffers without padding may share memory: the rows in them are followed below. */
