@@ -231,10 +231,8 @@ const toleranceOf = (network: Network, outputs: readonly Uint8Array[]): number =
 const OVERHEAD = 16 * 1024;
 
 /**
- * The least that ta/models can run a model in: header with the graph in it, arena, and one segment at a time. A TA with more
- * memory keeps weights in it; operators that read several segments at once need more.
+ * The least that ta/models can run a model in: header with the graph in it, arena, and the weights of one step at a time. A TA
+ * with more memory keeps weights in it.
  */
-const memoryNeeded = (header: number, graph: PackedGraph): number => {
-  const window = graph.segments.reduce((most, segment) => Math.max(most, segment.length), 0);
-  return header + graph.plan.arena + window + OVERHEAD;
-};
+const memoryNeeded = (header: number, { plan, window }: PackedGraph): number =>
+  header + plan.arena + window + OVERHEAD;

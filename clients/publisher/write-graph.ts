@@ -52,6 +52,8 @@ export interface PackedGraph {
   /** Plaintext weight segments. */
   readonly segments: readonly Uint8Array[];
   readonly plan: MemoryPlan;
+  /** The most bytes of segments that have to be in memory at the same time where weights are streamed. */
+  readonly window: number;
 }
 
 /** Plans memory and writes the graph of a network whose weights are packed (packing/pack-network.ts). */
@@ -99,7 +101,7 @@ export const writeGraph = (network: Network, options: GraphOptions): PackedGraph
     writeOperation(view, at, operation, scratch.get(operation) ?? null, numberOf);
     at += OP_BYTES;
   }
-  return { bytes, segments: weights.segments, plan };
+  return { bytes, segments: weights.segments, plan, window: windowNeeded(network, head, weights) };
 };
 
 /** Scratch as the tensors that operators name. */
@@ -134,6 +136,29 @@ const constantsOf = (network: Network, head: Head | undefined): Tensor[] => {
     inputs.filter((input): input is Tensor => input?.data !== undefined),
   );
   return head?.kind === 'detections' ? [...constants, head.anchors] : constants;
+};
+
+/** Where a segment begins in the stream window: on a multiple of 64 bytes (ta/models/buffer.h). */
+const roomFor = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+/** As ta/models/stream.c works it out: what one operator reads, or the operators in bands together, or the head. */
+const windowNeeded = (
+  { operations, bands }: Network,
+  head: Head | undefined,
+  { places, segments }: WeightLayout,
+): number => {
+  const inBands = bands?.operations ?? 0;
+  const steps = [operations.slice(0, inBands), ...operations.slice(inBands).map((operation) => [operation])];
+  const read = steps.map((step) => step.flatMap(({ inputs }) => inputs));
+  if (head?.kind === 'detections') read.push([head.anchors]);
+  const needed = read.map((tensors) => {
+    const numbers = tensors.map((tensor) => (tensor === null ? undefined : places.get(tensor)?.segment));
+    return [...new Set(numbers)].reduce<number>(
+      (sum, number) => sum + (number === undefined ? 0 : roomFor(segments[number]?.length ?? 0)),
+      0,
+    );
+  });
+  return Math.max(0, ...needed);
 };
 
 const writeHeader = (
