@@ -55,8 +55,8 @@ export function addModelCommands(program: Command): void {
     .description('read a TensorFlow Lite model and say whether and how it would run')
     .action(async (file: string, _flags: unknown, command: Command) => {
       const { output } = new Environment(command.optsWithGlobals<GlobalOptions>());
-      const { importTflite, inspect } = await publisher();
-      const report = inspect(importTflite(readFileSync(file), file));
+      const { importTflite, inspect, readModelFile } = await publisher();
+      const report = inspect(importTflite(readModelFile(file), file));
       output.result(report, reportLines(report));
     });
 
@@ -78,7 +78,7 @@ export function addModelCommands(program: Command): void {
     .option('--name <name>', "the model's name (default: the file's)")
     .option(
       '--preset <name>',
-      'face-detection-short-range, imagenet or person-detection (default: what its shapes suggest)',
+      'face-detection-short-range, imagenet, object-detection-oidv4 or person-detection (default: what its shapes suggest)',
     )
     .option('--labels <file>', 'names of the classes, one a line')
     .option(
@@ -166,7 +166,7 @@ function deviceCommand(parent: Command, usage: string, description: string): Com
 
 async function packModel(environment: Environment, file: string, flags: ModelFlags): Promise<void> {
   const { output } = environment;
-  const { EngineTool, importTflite, pack, PRESETS, signPackage } = await publisher();
+  const { EngineTool, importTflite, pack, PRESETS, readModelFile, signPackage } = await publisher();
   const preset = PRESETS.find((name) => name === flags.preset);
   if (flags.preset !== undefined && preset === undefined)
     throw new UsageError(`--preset: ${PRESETS.join(', ')}`);
@@ -177,7 +177,7 @@ async function packModel(environment: Environment, file: string, flags: ModelFla
   if (existsSync(keyOut))
     throw new SmartZoneError('KEY_FILE', `${keyOut} exists already: content keys are never overwritten`);
   output.progress(`importing ${file}`);
-  const network = importTflite(readFileSync(file), file);
+  const network = importTflite(readModelFile(file), file);
   output.progress('planning, encrypting and running the self-test');
   const sealed = await pack(network, {
     name,

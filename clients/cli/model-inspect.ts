@@ -48,7 +48,8 @@ export function arenaOf({ patches, arena, target }: PlanFlags): { arena?: number
 }
 
 export async function inspectModel(output: Output, file: string, flags: PlanFlags): Promise<void> {
-  const bytes = readFileSync(file);
+  const { readModelFile } = await import('../publisher/index.js');
+  const bytes = Buffer.from(readModelFile(file));
   // The file identifier of TensorFlow Lite's FlatBuffers schema.
   const isTflite = bytes.toString('latin1', 4, 8) === 'TFL3';
   await (isTflite ? inspectTflite(output, bytes, file, flags) : inspectPackage(output, bytes, file, flags));

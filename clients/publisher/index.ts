@@ -32,7 +32,13 @@ export type { MemoryPlan } from './plan.js';
 export { drawPlan, summaryOf } from './plan-chart.js';
 export { readPlan, type Life, type LifeKind, type PlanOverTime } from './plan-lives.js';
 export { automaticPurpose, PRESETS, type PresetName, type Purpose } from './preset.js';
-export { BLAZEFACE_RESULTS, type DetectionOptions, type ResultsOption } from './results.js';
+export {
+  BLAZEFACE_RESULTS,
+  SSD_MOBILENET_RESULTS,
+  type DetectionOptions,
+  type ResultsOption,
+} from './results.js';
+export { readModelFile, unpackAssets } from './packed-assets.js';
 export { signPackage, wrapFor, type OfferedDevice, type OfferOptions, type SignedPackage } from './sign.js';
 export { importTflite, SUPPORTED_OPERATORS } from './tflite/import.js';
 

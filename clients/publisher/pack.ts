@@ -16,7 +16,7 @@ import { frameShapeOf, noiseFrame } from './frame.js';
 import { EngineTool, type GoldenRunner } from './golden.js';
 import type { Head } from './head.js';
 import { checkLabels } from './labels.js';
-import { tensorBytes, type Network } from './network.js';
+import { tensorBytes, type Network, type Tensor } from './network.js';
 import { normalisationOf, type ChannelNormalisation, type PixelRange } from './normalisation.js';
 import { packNetwork } from './packing/pack-network.js';
 import { automaticPurpose, presetPurpose, type PresetName } from './preset.js';
@@ -141,7 +141,7 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
     header,
     graph,
     target,
-    memory: memoryNeeded(sealedHeader.length, graph),
+    memory: memoryNeeded(sealedHeader.length, graph, network.outputs),
     leastTaVersion: options.leastTaVersion ?? VERSION_NUMBER,
   };
 };
@@ -231,8 +231,8 @@ const toleranceOf = (network: Network, outputs: readonly Uint8Array[]): number =
 const OVERHEAD = 16 * 1024;
 
 /**
- * The least that ta/models can run a model in: header with the graph in it, arena, and the weights of one step at a time. A TA
- * with more memory keeps weights in it.
+ * The least that ta/models can run a model in: header with the graph in it, arena, the weights of one step at a time, and while
+ * it is loaded the golden test's expected outputs. A TA with more memory keeps weights in it.
  */
-const memoryNeeded = (header: number, { plan, window }: PackedGraph): number =>
-  header + plan.arena + window + OVERHEAD;
+const memoryNeeded = (header: number, { plan, window }: PackedGraph, outputs: readonly Tensor[]): number =>
+  header + plan.arena + window + outputs.reduce((sum, output) => sum + tensorBytes(output), 0) + OVERHEAD;

@@ -1,8 +1,8 @@
-import { BLAZEFACE_SHORT_RANGE, fixedSizeAnchors } from './anchors.js';
+import { BLAZEFACE_SHORT_RANGE, gridAnchors, SSD_MOBILENET_300, type AnchorLayer } from './anchors.js';
 import { isPictureInput } from './frame.js';
 import { elementCount, sameDims, type Network } from './network.js';
 import type { ChannelNormalisation, PixelRange } from './normalisation.js';
-import { BLAZEFACE_RESULTS, endsInScores, type ResultsOption } from './results.js';
+import { BLAZEFACE_RESULTS, endsInScores, SSD_MOBILENET_RESULTS, type ResultsOption } from './results.js';
 
 /** What has to be known about a model beyond its file. */
 export interface Purpose {
@@ -12,8 +12,21 @@ export interface Purpose {
   readonly pixels?: PixelRange | ChannelNormalisation;
 }
 
-export type PresetName = 'face-detection-short-range' | 'imagenet' | 'person-detection';
-export const PRESETS: readonly PresetName[] = ['face-detection-short-range', 'imagenet', 'person-detection'];
+export type PresetName =
+  'face-detection-short-range' | 'imagenet' | 'object-detection-oidv4' | 'person-detection';
+export const PRESETS: readonly PresetName[] = [
+  'face-detection-short-range',
+  'imagenet',
+  'object-detection-oidv4',
+  'person-detection',
+];
+
+/** The classes of Open Images V4 that MediaPipe's object detector tells apart, as in the label map beside it. */
+const OIDV4_LABELS: readonly string[] = [
+  ...['Bicycle', 'Boot', 'Laptop', 'Person', 'Chair', 'Cattle', 'Desk', 'Cat', 'Computer mouse'],
+  ...['Computer monitor', 'Box', 'Mug', 'Coffee cup', 'Stationary bicycle', 'Table', 'Bottle', 'High heels'],
+  ...['Vehicle', 'Footwear', 'Dog', 'Book', 'Camera', 'Car'],
+];
 
 export const presetPurpose = (name: PresetName): Purpose => {
   switch (name) {
@@ -21,17 +34,22 @@ export const presetPurpose = (name: PresetName): Purpose => {
       return { results: BLAZEFACE_RESULTS, labels: ['face'], pixels: 'signed' };
     case 'imagenet':
       return { results: { kind: 'topK', k: 5 }, labels: [] };
+    case 'object-detection-oidv4':
+      return { results: SSD_MOBILENET_RESULTS, labels: OIDV4_LABELS, pixels: 'signed' };
     case 'person-detection':
       return { results: { kind: 'topK', k: 2 }, labels: ['no person', 'person'] };
   }
 };
 
 /**
- * What the file itself suggests: BlazeFace by its shapes, classes where the network ends in scores or there is a name for every
+ * What the file itself suggests: known detectors by their shapes, classes where the network ends in scores or there is a name for every
  * output, a reconstruction where the output is as large as an input that is no picture, else the output as it is.
  */
 export const automaticPurpose = (network: Network, labels: readonly string[] = []): Purpose => {
-  if (isBlazeFace(network)) return presetPurpose('face-detection-short-range');
+  if (isDetector(network, 128, BLAZEFACE_SHORT_RANGE, 16, 1))
+    return presetPurpose('face-detection-short-range');
+  if (isDetector(network, 300, SSD_MOBILENET_300, 4, OIDV4_LABELS.length + 1))
+    return presetPurpose('object-detection-oidv4');
   const [output] = network.outputs;
   if (output !== undefined && network.outputs.length === 1) {
     if (endsInScores(network, output) || elementCount(output) === labels.length)
@@ -42,12 +60,19 @@ export const automaticPurpose = (network: Network, labels: readonly string[] = [
   return { results: { kind: 'vector' }, labels };
 };
 
-const isBlazeFace = ({ input, outputs }: Network): boolean => {
-  const anchors = fixedSizeAnchors(BLAZEFACE_SHORT_RANGE).dims[0];
+/** Square pictures in; for each anchor `boxValues` and `classes` values out. */
+const isDetector = (
+  { input, outputs }: Network,
+  side: number,
+  layers: readonly AnchorLayer[],
+  boxValues: number,
+  classes: number,
+): boolean => {
+  const anchors = gridAnchors(layers).dims[0];
   const shapes = outputs.map(({ dims }) => dims.join('x'));
   return (
-    input.dims.join('x') === '1x128x128x3' &&
-    shapes.includes(`1x${anchors}x16`) &&
-    shapes.includes(`1x${anchors}x1`)
+    input.dims.join('x') === `1x${side}x${side}x3` &&
+    shapes.includes(`1x${anchors}x${boxValues}`) &&
+    shapes.includes(`1x${anchors}x${classes}`)
   );
 };

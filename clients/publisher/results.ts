@@ -1,5 +1,5 @@
 import { SmartZoneError } from '../../protocol/errors.js';
-import { BLAZEFACE_SHORT_RANGE, fixedSizeAnchors, type AnchorLayer } from './anchors.js';
+import { BLAZEFACE_SHORT_RANGE, gridAnchors, SSD_MOBILENET_300, type AnchorLayer } from './anchors.js';
 import type { DetectionsHead, Head } from './head.js';
 import { elementCount, type Network, type Tensor } from './network.js';
 import { MAX_RESULTS } from './szg1.js';
@@ -38,6 +38,25 @@ export const BLAZEFACE_RESULTS: ResultsOption = {
   weighted: true,
 };
 
+/**
+ * SSD-MobileNetV2 as MediaPipe reads it: box values y, x, h, w with variances 0.1 and 0.2, sizes exponential, score column 0 "???"
+ * for background. Differently: every class is suppressed by itself, as in SSD's paper, so that a person keeps its shoes; and scores
+ * count from 0.4, not 0.5, with which it misses most people.
+ */
+export const SSD_MOBILENET_RESULTS = {
+  kind: 'detections',
+  anchorLayers: SSD_MOBILENET_300,
+  scale: [10, 10, 5, 5],
+  most: 16,
+  scoreActivation: 'sigmoid',
+  minScore: 0.4,
+  minSuppression: 0.5,
+  yx: true,
+  expSize: true,
+  perClass: true,
+  firstClass: 1,
+} as const satisfies ResultsOption;
+
 const DETECTION_DEFAULTS = {
   scale: [1, 1, 1, 1],
   most: 16,
@@ -70,7 +89,7 @@ export const headFor = (network: Network, option: ResultsOption): Head => {
     }
     case 'detections': {
       const { anchorLayers, kind, ...given } = option;
-      const anchors = fixedSizeAnchors(anchorLayers);
+      const anchors = gridAnchors(anchorLayers);
       return {
         kind,
         ...DETECTION_DEFAULTS,

@@ -54,6 +54,14 @@ static bool all_resident(struct sz_slot *slot)
     return true;
 }
 
+/* The golden test is a frame and outputs; the frame lies in the arena. */
+size_t sz_residency_reserve(const struct sz_slot *slot)
+{
+    const size_t frame = sz_input_shape_bytes(&slot->container.input);
+    const size_t golden = slot->container.golden_size;
+    return SZ_RESIDENCY_RESERVE + (golden > frame ? golden - frame : 0);
+}
+
 /* A window, and as many segments as fit beside it. */
 static enum sz_code some_resident(struct sz_slot *slot)
 {
@@ -61,7 +69,7 @@ static enum sz_code some_resident(struct sz_slot *slot)
     uint16_t uses[SZ_CONTAINER_MAX_SEGMENTS] = {0};
     uint32_t segment;
     if (!sz_buffer_obtain(&slot->window, sz_stream_window_needed(slot)) ||
-        !sz_buffer_obtain(&reserve, SZ_RESIDENCY_RESERVE)) {
+        !sz_buffer_obtain(&reserve, sz_residency_reserve(slot))) {
         return SZ_MODEL_MEMORY;
     }
     count_uses(slot, uses);
@@ -75,7 +83,7 @@ static enum sz_code some_resident(struct sz_slot *slot)
 enum sz_code sz_residency_decide(struct sz_slot *slot)
 {
     struct sz_buffer reserve = {0};
-    const bool all = sz_buffer_allocate(&reserve, SZ_RESIDENCY_RESERVE) && all_resident(slot);
+    const bool all = sz_buffer_allocate(&reserve, sz_residency_reserve(slot)) && all_resident(slot);
     enum sz_code code;
     sz_buffer_release(&reserve);
     code = all ? SZ_OK : some_resident(slot);

@@ -7,6 +7,9 @@
 /* Bytes of heap that a model leaves free: for a roster, channels and labels. */
 enum { SZ_RESIDENCY_RESERVE = 64 * 1024 };
 
+/* What a model leaves free while it is loaded: also what its golden test compares with lies on the heap. */
+size_t sz_residency_reserve(const struct sz_slot *slot);
+
 /* All segments if they fit, else a window and as many as fit, those first that are wanted most often.
  * MODEL_MEMORY: not even the window fits. The slot's graph is open and its table filled. */
 enum sz_code sz_residency_decide(struct sz_slot *slot);

@@ -144,6 +144,6 @@ enum sz_code sz_slot_prepare(struct sz_slot *slot, struct sz_shortage *shortage)
     shortage->arena = arena_length(slot);
     shortage->needed = slot->header.length + slot->work.length + slot->label.length + slot->table.length +
                        slot->residents.length + shortage->arena + sz_stream_window_needed(slot) +
-                       SZ_RESIDENCY_RESERVE;
+                       sz_residency_reserve(slot);
     return sz_buffer_obtain(&slot->arena, shortage->arena) ? sz_residency_decide(slot) : SZ_MODEL_MEMORY;
 }

@@ -8,15 +8,10 @@ import {
   pack,
   type SealedModel,
 } from '../../clients/publisher/index.js';
-import { encodeFrame, type Results } from '../../protocol/index.js';
-import { DeviceUnderTest, expectOk, party } from '../ta/device-under-test.js';
-import { TaHost } from '../ta/ta-host.js';
+import { runInTa } from './in-ta.js';
 import { describeWithOracle, shared, sharedFile } from './shared.js';
 
-/**
- * The way that everybody's models go: imported, packed, signed, wrapped for a device, loaded by the TA (its own sources, under
- * sanitizers), one frame sealed, one label opened. What the label says must be what the engine alone says.
- */
+/** What the label says must be what the engine alone says. */
 describeWithOracle('every model runs in the TA', () => {
   // Also read where the suite is skipped: the folder may not be there.
   const folder = path.join(shared, 'models');
@@ -32,26 +27,6 @@ describeWithOracle('every model runs in the TA', () => {
     return resizePicture(picture, { width, height, channels: channels === 1 ? 1 : 3 }).data;
   };
 
-  const labelFor = async (model: SealedModel, frame: Uint8Array): Promise<Results> => {
-    const device = new DeviceUnderTest(TaHost.create());
-    try {
-      const [sensor, rules, publisher] = [party('sensor'), party('rules'), party('publisher')];
-      expectOk(await device.claim());
-      await device.enrol(sensor, rules, publisher);
-      expectOk(await device.install(publisher, model, 1));
-      const { input } = model.header;
-      expect((await device.hello()).inputShape).toEqual(input);
-      const channel = await device.sealOffer(sensor, input);
-      expectOk(await device.ta.call('OFFER', channel.offer));
-      const reader = await device.labelReader(rules);
-      const plaintext = encodeFrame({ ...input, id: new Uint8Array(8), time: Date.now(), data: frame });
-      const reply = expectOk(await device.ta.call('FRAME', channel.writer.seal(plaintext)));
-      return reader.open(reply.out, sensor).results;
-    } finally {
-      await device.stop();
-    }
-  };
-
   test.each(files)(
     '%s',
     async (file) => {
@@ -60,7 +35,8 @@ describeWithOracle('every model runs in the TA', () => {
         target: EngineTool.find().target(),
       });
       const frame = await frameFor(model);
-      const results = await labelFor(model, frame);
+      const [results] = (await runInTa(model, [frame])).results;
+      if (results === undefined) throw new Error('no label');
       const { results: expected, outputs } = await EngineTool.find().infer(
         model.graph,
         model.header.input.format,

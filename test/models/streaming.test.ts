@@ -1,24 +1,11 @@
 import { decodePicture, resizePicture } from '../../clients/picture/index.js';
-import {
-  EngineTool,
-  importTflite,
-  pack,
-  readPackage,
-  type PackOptions,
-} from '../../clients/publisher/index.js';
-import { Code, decodeStrict, encodeFrame, type Results } from '../../protocol/index.js';
-import { DeviceUnderTest, expectOk, party } from '../ta/device-under-test.js';
-import { TaHost } from '../ta/ta-host.js';
+import { EngineTool, importTflite, pack, type PackOptions } from '../../clients/publisher/index.js';
+import { AT_ONCE, runInTa, type InTa } from './in-ta.js';
 import { describeWithOracle, sharedFile } from './shared.js';
 
 const FILE = 'mobilenet_v2_1.0_224_quant.tflite';
-const AT_ONCE = 1_572_864;
 
-interface Run {
-  readonly results: Results;
-  readonly streamed: number;
-  readonly continues: number;
-  readonly heapPeak: number;
+interface Run extends InTa {
   /** What the package says that it takes. */
   readonly memory: number;
 }
@@ -30,35 +17,9 @@ interface Run {
 describeWithOracle('a model that does not fit', () => {
   const run = async (heapKib: number, options: Partial<PackOptions>): Promise<Run> => {
     const model = await pack(importTflite(sharedFile(`models/${FILE}`), FILE), { name: FILE, ...options });
-    const device = new DeviceUnderTest(TaHost.create('ta_host', heapKib));
-    try {
-      const [sensor, rules, publisher] = [party('sensor'), party('rules'), party('publisher')];
-      expectOk(await device.claim());
-      await device.enrol(sensor, rules, publisher);
-      const { signed, offer } = await device.package(publisher, model, 1);
-      const { envelope, segments } = readPackage(signed.bytes);
-      const installed = expectOk(await device.load({ envelope, segments }, offer));
-      const channel = await device.sealOffer(sensor, model.header.input);
-      expectOk(await device.ta.call('OFFER', channel.offer));
-      const reader = await device.labelReader(rules);
-      const picture = await decodePicture(sharedFile('images/cat.bmp'));
-      const { data } = resizePicture(picture, { width: 224, height: 224, channels: 3 });
-      const frame = encodeFrame({ ...model.header.input, id: new Uint8Array(8), time: 0, data });
-      let reply = await device.ta.call('FRAME', channel.writer.seal(frame));
-      let continues = 0;
-      while (reply.a === Code.SEGMENTS_WANTED) {
-        const wanted = (decodeStrict(reply.out) as number[]).map((index) => segments[index]!);
-        let length = 0;
-        const fitting = wanted.filter((segment) => (length += segment.length) <= AT_ONCE);
-        reply = await device.ta.call('CONTINUE', Buffer.concat(fitting), reply.b);
-        continues += 1;
-      }
-      const { results } = reader.open(expectOk(reply).out, sensor);
-      const { peak: heapPeak } = await device.ta.heap();
-      return { results, streamed: installed.d, continues, heapPeak, memory: model.memory };
-    } finally {
-      await device.stop();
-    }
+    const picture = await decodePicture(sharedFile('images/cat.bmp'));
+    const { data } = resizePicture(picture, { width: 224, height: 224, channels: 3 });
+    return { ...(await runInTa(model, [data], heapKib)), memory: model.memory };
   };
 
   test('gives the label that it gives where it fits', async () => {
