@@ -6,9 +6,11 @@ import { BrokerLink, type LinkOptions } from '../clients/link/index.js';
 import { Owner } from '../clients/owner/index.js';
 import type { BookDevice } from '../clients/owner/index.js';
 import {
+  automaticPurpose,
   EngineTool,
   importTflite,
   pack,
+  readModelFile,
   signPackage,
   wrapFor,
   type PackOptions,
@@ -18,7 +20,29 @@ import {
 import { RulesClient, type RulesOptions } from '../clients/rules/index.js';
 import { SensorClient, type SensorOptions } from '../clients/sensor/index.js';
 
-/** What the demo's network calls a face: long enough to be searched for in everything the broker sees. */
+/** What the demo's network calls a person: long enough to be searched for in everything the broker sees. */
+export const PERSON = 'person at the door';
+
+const OBJECT_MODEL = join('node_modules', '@mediapipe', 'objectron', 'objectron_solution_packed_assets.data');
+
+/** MediaPipe's SSD-MobileNetV2 for objects of 23 kinds (Apache-2.0), packed and sealed. */
+export const packObjectModel = async (
+  options: Partial<PackOptions> = {},
+  root = packageRoot(),
+): Promise<SealedModel> => {
+  const network = importTflite(readModelFile(join(root, OBJECT_MODEL)), OBJECT_MODEL);
+  const { labels } = automaticPurpose(network);
+  return pack(network, {
+    name: 'objects',
+    preset: 'object-detection-oidv4',
+    labels: labels.map((label) => (label === 'Person' ? PERSON : label)),
+    target: EngineTool.find().target(), // the device is this machine
+    arena: 0, // in the memory of a Pi 3: the front in row bands, weights streamed
+    ...options,
+  });
+};
+
+/** What the face detector calls a face. */
 export const FACE = 'face at the door';
 
 const FACE_MODEL = join('node_modules', '@mediapipe', 'face_detection', 'face_detection_short_range.tflite');

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { startBroker } from '../broker-dev/broker.js';
 import { SmartZoneError } from '../protocol/errors.js';
 import { AgentProcess } from './agent-process.js';
-import { Household, packFaceModel } from './household.js';
-import { loadScenes } from './scenes.js';
+import { Household, packObjectModel } from './household.js';
+import { loadDoorScenes } from './scenes.js';
 import { ColumnScreen, JsonScreen, LineScreen, type Screen } from './screen.js';
 import { Show, summaryLine } from './show.js';
 
@@ -70,13 +70,13 @@ const run = async (options: Options): Promise<number> => {
       protocol: 4,
     });
     toClose.push(() => home.close());
-    const [scenes, model] = await Promise.all([loadScenes(), packFaceModel()]);
+    const [scenes, model] = await Promise.all([loadDoorScenes(), packObjectModel()]);
     await agent.logged('ready');
 
     screen.step('claiming the device, enrolling the others');
     await home.claimAndEnrol(await home.link('owner'));
 
-    screen.step('installing BlazeFace: encrypted, signed, checked and run once by the TA');
+    screen.step('installing SSD-MobileNetV2: encrypted, signed, checked and run once by the TA');
     const link = await home.link('home-server');
     const rules = await home.rules({ link });
     toClose.push(() => rules.close());

@@ -1,7 +1,7 @@
 /* eslint-disable no-control-regex -- terminals are controlled by control characters */
 /**
  * Makes the README's picture from what the demo drew on a terminal:
- *   script -qec 'stty cols 116 rows 26; node dist/demo/main.js --frames 9' /dev/null | node dist/demo/render-svg.js > docs/demo.svg
+ *   script -qec 'stty cols 122 rows 26; node dist/demo/main.js --frames 9' /dev/null | node dist/demo/render-svg.js > docs/demo.svg
  */
 const CELL = { width: 7.8, height: 17 } as const;
 const MARGIN = 14;

@@ -4,33 +4,35 @@ import { randomBytes } from 'node:crypto';
 import type { BrokerLink } from '../clients/link/index.js';
 import { generateKeys, ROLES } from '../clients/keys/index.js';
 import { resizePicture } from '../clients/picture/index.js';
-import { EngineTool, type SealedModel } from '../clients/publisher/index.js';
+import { EngineTool, type EngineResult, type SealedModel } from '../clients/publisher/index.js';
 import type { RulesClient } from '../clients/rules/index.js';
 import type { SensorClient } from '../clients/sensor/index.js';
-import { FACE, packFaceModel, type Household } from './household.js';
-import { loadScenes, type Scene } from './scenes.js';
+import { PERSON, packObjectModel, type Household } from './household.js';
+import { loadDoorScenes, type Scene } from './scenes.js';
 import { LineScreen } from './screen.js';
 import { Show, summaryLine, type Summary } from './show.js';
 
 let scenes: Scene[];
 let model: SealedModel;
-let faces: number[];
+let seen: (readonly EngineResult[])[];
 const parties = ROLES.map((role) => generateKeys(role, role));
 
 beforeAll(async () => {
-  scenes = (await loadScenes()).slice(2, 5);
-  model = await packFaceModel();
-  faces = await Promise.all(
+  scenes = (await loadDoorScenes()).slice(2, 5);
+  model = await packObjectModel();
+  seen = await Promise.all(
     scenes.map(async ({ picture }) => {
-      const { data } = resizePicture(picture, { width: 128, height: 128, channels: 3 }, 'crop');
-      return (await EngineTool.find().infer(model.graph, 'u8', data)).results.length;
+      const { data } = resizePicture(picture, { width: 300, height: 300, channels: 3 });
+      return (await EngineTool.find().infer(model.graph, 'u8', data)).results;
     }),
   );
 });
 
 interface Mischief {
-  /** Faces to say more than there are. */
-  readonly more?: number;
+  /** Says that there is one more than there are. */
+  readonly more?: boolean;
+  /** Says that the first one is elsewhere. */
+  readonly moved?: boolean;
   readonly withhold?: boolean;
   /** What the broker sees, from what the frame was. */
   readonly sees?: (frame: Uint8Array) => Uint8Array;
@@ -38,7 +40,8 @@ interface Mischief {
 
 /** Plays three frames to puppets. */
 const play = async ({
-  more = 0,
+  more = false,
+  moved = false,
   withhold = false,
   sees = () => randomBytes(500),
 }: Mischief): Promise<Summary> => {
@@ -48,9 +51,14 @@ const play = async ({
   let number = 0;
   const sendFrame = (data: Uint8Array): Uint8Array => {
     const frameId = randomBytes(8);
-    const found = (faces[number] ?? 0) + more;
-    const box = { x: 0, y: 0, width: 1, height: 1 };
-    const detections = Array.from({ length: found }, () => ({ index: 0, name: FACE, score: 0.9, box }));
+    const found = (seen[number] ?? []).map(({ class: index, score, box: [left, top, right, bottom] }) => ({
+      index,
+      name: model.header.labels[index],
+      score,
+      box: { x: moved ? left + 0.1 : left, y: top, width: right - left, height: bottom - top },
+    }));
+    const another = { index: 3, name: PERSON, score: 0.9, box: { x: 0, y: 0, width: 1, height: 1 } };
+    const detections = more ? [...found, another] : found;
     show.observed({ clientId: 'c', topic: 'p/x', payload: Buffer.from(sees(data)), retain: false, qos: 1 });
     number += 1;
     const label = {
@@ -98,12 +106,14 @@ test('labels that do not come are lost frames', async () => {
 });
 
 test('labels that say something else than the network does are wrong', async () => {
-  expect(await play({ more: 1 })).toMatchObject({ good: false, wrong: 3, lost: 0 });
+  expect(await play({ more: true })).toMatchObject({ good: false, wrong: 3, lost: 0 });
+  // One of the three has somebody in it.
+  expect(await play({ moved: true })).toMatchObject({ good: false, wrong: 1, lost: 0 });
 });
 
 test.each([
   ['a part of a frame', (frame: Uint8Array) => frame.subarray(20_000, 20_100), 'a frame in x'],
-  ['a label name', () => Buffer.from(`{"seen":"${FACE}"}`), 'a label name in x'],
+  ['a label name', () => Buffer.from(`{"seen":"${PERSON}"}`), 'a label name in x'],
   ['a key', () => parties[1]?.signing.exportSeed() ?? new Uint8Array(), "the sensor's signing key in x"],
   [
     'the content key in base64',

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../agent/package-root.js';
-import { FACE } from '../../demo/household.js';
+import { PERSON } from '../../demo/household.js';
 import { listProcesses } from '../../demo/processes.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sz-'));
@@ -76,8 +76,8 @@ test('for machines: one JSON object per line, the summary last', async () => {
 
 test('for people: lines where there is no terminal, and Ctrl-C ends it with a summary', async () => {
   const { status, output } = await demo(['--interval', '50'], /porch light on/);
-  expect(output).toMatch(/^broker {2}sensor\/[0-9a-f]{4}…\/frame +48\.1 KiB {2}([0-9a-f]{2} ){12}…$/m);
-  expect(output).toMatch(new RegExp(`^rules .*photo 1: ${FACE} \\d+ % at \\d+,\\d+`, 'm'));
+  expect(output).toMatch(/^broker {2}sensor\/[0-9a-f]{4}…\/frame +263\.\d KiB {2}([0-9a-f]{2} ){12}…$/m);
+  expect(output).toMatch(new RegExp(`^rules .*photo 1, right: ${PERSON} \\d+ % at \\d+,\\d+`, 'm'));
   expect(output).toMatch(/porch light off/);
   expect(output.trim().split('\n').at(-1)).toMatch(
     /^ok: \d+ frames, .* 0 lost, 0 wrong; .* nothing in the clear/,
