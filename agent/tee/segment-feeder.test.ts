@@ -45,15 +45,13 @@ const teeThatWants = (order: readonly number[], source: Segments) => {
     readAhead: number[] | undefined;
   }[] = [];
   let left: number[] = [];
-  const answer = async (
+  const take = (
     command: number,
-    bytes: Uint8Array,
+    segments: number[],
     value: number,
+    reads: number,
     half?: number,
-  ): Promise<InvokeReply> => {
-    const reads = source.reads.length;
-    const segments = [...bytes].filter((byte, i) => byte !== bytes[i - 1]);
-    await Promise.resolve(); // what the caller does meanwhile is done while the TA works
+  ): InvokeReply => {
     if (command === Command.FRAME) left = [...order];
     else {
       calls.push({ segments, value, half, readAhead: source.reads[reads] });
@@ -64,9 +62,22 @@ const teeThatWants = (order: readonly number[], source: Segments) => {
     const status = left.length > 0 ? Code.SEGMENTS_WANTED : 0;
     return { kind: 'reply', status, b: left[0] ?? 7, c: 0, d: 0, output };
   };
+  const answer = async (
+    command: number,
+    bytes: Uint8Array,
+    value: number,
+    half?: number,
+  ): Promise<InvokeReply> => {
+    const reads = source.reads.length;
+    const segments = [...bytes].filter((byte, i) => byte !== bytes[i - 1]);
+    await Promise.resolve(); // what the caller does meanwhile is done while the TA works
+    return take(command, segments, value, reads, half);
+  };
   const session = {
     half: (which: 0 | 1) => halves[which],
     invoke: (command: number, bytes: Uint8Array, value: number) => answer(command, bytes, value),
+    invokeNow: (command: number, _bytes: Uint8Array, value: number) =>
+      take(command, [], value, source.reads.length),
     invokeHalf: (command: number, which: 0 | 1, length: number, value: number) =>
       answer(command, halves[which].slice(0, length), value, which),
   };

@@ -49,10 +49,7 @@ export class SegmentFeeder {
 
   /** The reply to the frame's last call: its label or an error. Throws TeecFailure. */
   async frame(record: Uint8Array): Promise<InvokeReply> {
-    const call = this.#session.invoke(Command.FRAME, record, 0);
-    // The record lies in the first half, or beyond it: then there is nowhere to read ahead to.
-    let staged = record.length <= this.#session.half(1).byteLength ? this.#stage(this.#first, 1) : undefined;
-    let reply = await call;
+    let { reply, staged } = await this.#begin(record);
     for (let began = true; reply.status === Code.SEGMENTS_WANTED; began = false) {
       const wanted = wantedSegments(reply.output);
       if (began) this.#first = wanted;
@@ -68,6 +65,18 @@ export class SegmentFeeder {
       this.#progress();
     }
     return reply;
+  }
+
+  /** The frame's first call, and what was read meanwhile. */
+  async #begin(record: Uint8Array): Promise<{ reply: InvokeReply; staged: Staged | undefined }> {
+    // As far as is known the model is resident: there is nothing to do beside this call.
+    if (this.#first.length === 0)
+      return { reply: this.#session.invokeNow(Command.FRAME, record, 0), staged: undefined };
+    const call = this.#session.invoke(Command.FRAME, record, 0);
+    // The record lies in the first half, or beyond it: then there is nowhere to read ahead to.
+    const staged =
+      record.length <= this.#session.half(1).byteLength ? this.#stage(this.#first, 1) : undefined;
+    return { reply: await call, staged };
   }
 
   /** One segment that is too long for half of a small request area. */

@@ -1,4 +1,9 @@
-import type { openTee, TeeSession as NativeSession } from '../native/index.js';
+import type {
+  InvokeParameters,
+  InvokeResult,
+  openTee,
+  TeeSession as NativeSession,
+} from '../native/index.js';
 import { BUFFER } from '../../protocol/codes.js';
 import type { InvokeReply, OpenRequest } from './messages.js';
 
@@ -36,11 +41,12 @@ export class TeeSession {
 
   /** The reply's output is a copy. Throws TeecFailure. */
   async invoke(command: number, input: Uint8Array, value: number): Promise<InvokeReply> {
-    const { buffer } = this.#native;
-    if (input.length > Math.min(this.#split, BUFFER.in))
-      throw new TeecFailure(TEEC_ERROR_SHORT_BUFFER, TEEC_ORIGIN_API);
-    buffer.set(input);
-    return await this.#invoke(command, 0, input.length, value);
+    return await this.#invoke(command, 0, this.#lay(input), value);
+  }
+
+  /** As invoke(), but this thread waits: for a call beside which it has nothing to do. */
+  invokeNow(command: number, input: Uint8Array, value: number): InvokeReply {
+    return this.#reply(this.#native.invokeNow(command, this.#parameters(0, this.#lay(input), value)));
   }
 
   /** One half of the request area, to be filled by the caller while nothing that lies in it is under way. */
@@ -54,17 +60,27 @@ export class TeeSession {
     return this.#invoke(command, which * Math.floor(this.#split / 2), length, value);
   }
 
-  async #invoke(command: number, inOffset: number, inLength: number, value: number): Promise<InvokeReply> {
+  /** Puts a request where the TEE reads it, unless it was made there. */
+  #lay(input: Uint8Array): number {
     const { buffer } = this.#native;
-    const { result, origin, outLength, a, b, c, d } = await this.#native.invoke(command, {
-      inOffset,
-      inLength,
-      outOffset: this.#split,
-      outLength: buffer.length - this.#split,
-      a: value,
-    });
+    if (input.length > Math.min(this.#split, BUFFER.in))
+      throw new TeecFailure(TEEC_ERROR_SHORT_BUFFER, TEEC_ORIGIN_API);
+    if (input.buffer !== buffer.buffer || input.byteOffset !== buffer.byteOffset) buffer.set(input);
+    return input.length;
+  }
+
+  async #invoke(command: number, inOffset: number, inLength: number, value: number): Promise<InvokeReply> {
+    return this.#reply(await this.#native.invoke(command, this.#parameters(inOffset, inLength, value)));
+  }
+
+  #parameters(inOffset: number, inLength: number, value: number): InvokeParameters {
+    const outLength = this.#native.buffer.length - this.#split;
+    return { inOffset, inLength, outOffset: this.#split, outLength, a: value };
+  }
+
+  #reply({ result, origin, outLength, a, b, c, d }: InvokeResult): InvokeReply {
     if (result !== 0) throw new TeecFailure(result, origin);
-    const output = Uint8Array.from(buffer.subarray(this.#split, this.#split + outLength));
+    const output = new Uint8Array(this.#native.buffer.subarray(this.#split, this.#split + outLength));
     return { kind: 'reply', status: a, b, c, d, output };
   }
 

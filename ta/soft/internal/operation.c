@@ -175,6 +175,23 @@ void TEE_ResetOperation(TEE_OperationHandle operation)
     reset_state(operation);
 }
 
+/* Both halves of a key pair as the object holds them, as OP-TEE's core takes them. From the private one alone
+ * libcrypto would compute the public one again, which takes as long as a signature. */
+static EVP_PKEY *ed25519_pair(TEE_ObjectHandle key)
+{
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, key->value, key->length),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, key->public_value, SZ_KEY_25519_SIZE),
+        OSSL_PARAM_construct_end()};
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "ED25519", NULL);
+    EVP_PKEY *pair = NULL;
+
+    if (ctx && EVP_PKEY_fromdata_init(ctx) == 1)
+        (void)EVP_PKEY_fromdata(ctx, &pair, EVP_PKEY_KEYPAIR, params);
+    EVP_PKEY_CTX_free(ctx);
+    return pair;
+}
+
 static void load_key(TEE_OperationHandle op)
 {
     TEE_ObjectHandle key = op->key1;
@@ -183,7 +200,7 @@ static void load_key(TEE_OperationHandle op)
     op->core->key = NULL;
     switch (key->type) {
     case TEE_TYPE_ED25519_KEYPAIR:
-        op->core->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->value, key->length);
+        op->core->key = ed25519_pair(key);
         break;
     case TEE_TYPE_ED25519_PUBLIC_KEY:
         op->core->key =
