@@ -90,7 +90,7 @@ export const configSchema = {
       sensitive: true,
     },
     passwordFile: {
-      doc: 'File whose first line is the password, for example a systemd credential.',
+      doc: 'File whose first line is the password; credential:NAME for a systemd credential, here and for the TLS files.',
       format: text,
       default: '',
       env: 'SMART_ZONE_BROKER_PASSWORD_FILE',

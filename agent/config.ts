@@ -137,13 +137,31 @@ const withDerivedDefaults = (config: Config, env: NonNullable<ConfigSources['env
     env['STATE_DIRECTORY']?.split(':')[0] ??
     join(env['XDG_STATE_HOME'] ?? join(env['HOME'] ?? homedir(), '.local', 'state'), 'smart-zone');
   const { name } = config.device;
+  const { tls } = config.broker;
   return {
     ...config,
     topics: { prefix: config.topics.prefix || `smartzone/${name}` },
-    broker: { ...config.broker, clientId: config.broker.clientId || `smart-zone-${name}` },
+    broker: {
+      ...config.broker,
+      clientId: config.broker.clientId || `smart-zone-${name}`,
+      passwordFile: fileNamed(config.broker.passwordFile, env),
+      tls: { ...tls, ca: fileNamed(tls.ca, env), cert: fileNamed(tls.cert, env), key: fileNamed(tls.key, env) },
+    },
     tee: { ...config.tee, storageDir: config.tee.storageDir || join(state, 'tee') },
     models: { directory: config.models.directory || join(state, 'models') },
   };
+};
+
+/** `credential:NAME` is the file that systemd put there for LoadCredential=NAME:… (systemd.exec, "Credentials"). */
+const fileNamed = (value: string, env: NonNullable<ConfigSources['env']>): string => {
+  const name = /^credential:(.*)$/s.exec(value)?.[1];
+  if (name === undefined) return value;
+  const folder = env['CREDENTIALS_DIRECTORY'];
+  if (folder === undefined)
+    throw new ConfigError(value, 'there are no credentials: the unit needs LoadCredential=');
+  if (!/^[^/]+$/.test(name) || name === '.' || name === '..')
+    throw new ConfigError(value, 'a credential has a name without slashes');
+  return join(folder, name);
 };
 
 const checkAcrossKeys = ({ development, broker }: Config): void => {

@@ -32,6 +32,18 @@ const refusal = (sources: ConfigSources): ConfigError => {
 };
 
 describe('loadConfig', () => {
+  test('files may be systemd credentials', () => {
+    const ca = file('ca', 'x');
+    const set = ['broker.tls.ca=credential:ca', 'broker.passwordFile=credential:ca'];
+    const { broker } = loadConfig({ set, env: { CREDENTIALS_DIRECTORY: folder } });
+    expect([broker.tls.ca, broker.passwordFile]).toEqual([ca, ca]);
+    expect(refusal({ set }).message).toContain('LoadCredential');
+    for (const name of ['', '..', '../ca', '/etc/passwd'])
+      expect(
+        refusal({ set: [`broker.tls.ca=credential:${name}`], env: { CREDENTIALS_DIRECTORY: folder } }).message,
+      ).toContain('without slashes');
+  });
+
   test('files give way to the environment, and that to --set', () => {
     const files = [
       file('a.json', { queue: { depth: 3 }, device: { name: 'porch' } }),
