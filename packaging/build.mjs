@@ -64,4 +64,5 @@ const file = join(root, 'build', `smart-zone-agent_${version}_${arch}.deb`);
 run('dpkg-deb', ['--root-owner-group', '-Zxz', '--build', tree, file], {
   stdio: ['ignore', 'ignore', 'inherit'],
 });
+rmSync(stage, { recursive: true });
 console.log(file);

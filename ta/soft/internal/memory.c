@@ -63,9 +63,11 @@ void TEE_Free(void *buffer)
         sz_heap_free(&sz_tee()->heap, buffer);
 }
 
-void *TEE_MemMove(void *dest, const void *src, size_t size)
+void TEE_MemMove(void *dest, const void *src, size_t size)
 {
-    return size ? memmove(dest, src, size) : dest;
+    if (size > 0) {
+        memmove(dest, src, size);
+    }
 }
 
 int32_t TEE_MemCompare(const void *buffer1, const void *buffer2, size_t size)
