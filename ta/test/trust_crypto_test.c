@@ -234,7 +234,7 @@ static unsigned handles(void)
     return 300;
 }
 
-/* No operation keeps its key behind a call, whether that succeeded or not. */
+/* No operation but the device's signature keeps its key behind a call, whether that succeeded or not. */
 static unsigned forgotten_keys(void)
 {
     uint8_t sealed[16 + SZ_TAG_SIZE] = {0}, plain[16] = {0};
@@ -252,6 +252,34 @@ static unsigned forgotten_keys(void)
         CHECK(sz_gcm_open_shared(key, nonce, aad, sealed, sizeof sealed, plain, NULL, NULL) == SZ_OK);
     }
     return 9;
+}
+
+static bool holds_signer(void)
+{
+    TEE_OperationInfo info;
+    TEE_GetOperationInfo(sz_crypto.sign, &info);
+    return (info.handleState & TEE_HANDLE_FLAG_KEY_SET) != 0;
+}
+
+/* The key that stays for the next signature signs for no other key, and goes when it is told to. */
+static unsigned signers(void)
+{
+    uint8_t seeds[2][32], keys[2][32], signature[SZ_SIGNATURE_SIZE];
+    static const unsigned turns[] = {0, 0, 1, 0, 1, 1};
+    trust_test_now = "signers";
+    CHECK(sz_ed25519_generate(seeds[0], keys[0]) == SZ_OK && sz_ed25519_generate(seeds[1], keys[1]) == SZ_OK);
+    for (unsigned i = 0; i < sizeof turns / sizeof turns[0]; i++) {
+        const unsigned signer = turns[i];
+        CHECK(sz_ed25519_sign(seeds[signer], keys[signer], aad, signature) == SZ_OK);
+        CHECK(sz_ed25519_verify(keys[signer], aad, signature) == SZ_OK);
+        CHECK(sz_ed25519_verify(keys[!signer], aad, signature) == SZ_BAD_SIGNATURE);
+        CHECK(holds_signer());
+        if (i % 2 == 1) {
+            sz_ed25519_forget();
+            CHECK(!holds_signer());
+        }
+    }
+    return sizeof turns / sizeof turns[0];
 }
 
 static unsigned small_things(void)
@@ -274,11 +302,11 @@ int main(void)
     CHECK(sz_crypto_init() == SZ_OK);
     const unsigned opened = shared_memory(), raced = rewritten(), hashed = hashes(),
                    points = refused_points(), keys = agreement_and_signature(), held = handles(),
-                   small = small_things(), forgotten = forgotten_keys();
+                   small = small_things(), forgotten = forgotten_keys(), signed_by = signers();
     printf("crypto: %u records from shared memory, %u while it is rewritten, %u hashes, %u refused points, "
            "%u agreements and "
-           "signatures, %u rounds of handles, %u forgotten keys, %u small things\n",
-           opened, raced, hashed, points, keys, held, forgotten, small);
+           "signatures, %u rounds of handles, %u forgotten keys, %u small things, %u signers in turn\n",
+           opened, raced, hashed, points, keys, held, forgotten, small, signed_by);
     sz_crypto_release();
     struct sz_soft_tee_usage end;
     sz_soft_tee_usage(&end);

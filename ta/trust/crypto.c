@@ -17,7 +17,8 @@ enum sz_code sz_crypto_init(void)
         TEE_AllocateOperation(&h->gcm_encrypt, TEE_ALG_AES_GCM, TEE_MODE_ENCRYPT, 128) == TEE_SUCCESS &&
         TEE_AllocateOperation(&h->gcm_decrypt, TEE_ALG_AES_GCM, TEE_MODE_DECRYPT, 128) == TEE_SUCCESS &&
         TEE_AllocateTransientObject(TEE_TYPE_HMAC_SHA256, HMAC_BLOCK * 8, &h->hmac_key) == TEE_SUCCESS &&
-        TEE_AllocateTransientObject(TEE_TYPE_AES, 128, &h->aes_key) == TEE_SUCCESS;
+        TEE_AllocateTransientObject(TEE_TYPE_AES, 128, &h->aes_key) == TEE_SUCCESS &&
+        TEE_AllocateOperation(&h->sign, TEE_ALG_ED25519, TEE_MODE_SIGN, SZ_KEY_SIZE * 8) == TEE_SUCCESS;
     if (!made) {
         sz_crypto_release();
         return SZ_CRYPTO_FAILED;
@@ -33,6 +34,10 @@ void sz_crypto_release(void)
     TEE_FreeOperation(sz_crypto.gcm_decrypt);
     TEE_FreeTransientObject(sz_crypto.hmac_key);
     TEE_FreeTransientObject(sz_crypto.aes_key);
+    if (sz_crypto.sign != TEE_HANDLE_NULL) {
+        sz_ed25519_forget();
+    }
+    TEE_FreeOperation(sz_crypto.sign);
     sz_crypto = (struct sz_crypto_handles){0};
 }
 

@@ -71,6 +71,9 @@ enum sz_code sz_gcm_open_shared(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_
 enum sz_code sz_ed25519_generate(uint8_t seed[SZ_KEY_SIZE], uint8_t public_key[SZ_KEY_SIZE]);
 enum sz_code sz_ed25519_sign(const uint8_t seed[SZ_KEY_SIZE], const uint8_t public_key[SZ_KEY_SIZE],
                              struct sz_bytes message, uint8_t signature[SZ_SIGNATURE_SIZE]);
+/* The TEE keeps the last key that signed, since the device signs every label with the one that it has. To be
+ * called when that key is given up. */
+void sz_ed25519_forget(void);
 /* SZ_BAD_SIGNATURE if it does not verify (S not reduced included); SZ_CRYPTO_FAILED if the TEE has no room
  * for the key: nothing is said of the signature then. */
 enum sz_code sz_ed25519_verify(const uint8_t public_key[SZ_KEY_SIZE], struct sz_bytes message,

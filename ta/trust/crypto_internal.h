@@ -11,6 +11,7 @@ struct sz_crypto_handles {
     TEE_OperationHandle gcm_decrypt;
     TEE_ObjectHandle hmac_key;
     TEE_ObjectHandle aes_key;
+    TEE_OperationHandle sign; /* keeps the key of the last signature: see sz_ed25519_forget() */
 };
 
 extern struct sz_crypto_handles sz_crypto;

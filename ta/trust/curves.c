@@ -1,4 +1,5 @@
-/* Ed25519 and X25519. Key objects and operations live only as long as the call. */
+/* Ed25519 and X25519. But for the device's own signing key, key objects and operations live only as long as
+ * the call. */
 #include "trust/crypto.h"
 #include "trust/crypto_internal.h"
 
@@ -50,24 +51,48 @@ static bool with_key(uint32_t algorithm, uint32_t mode, uint32_t type, const TEE
            TEE_SetOperationKey(*operation, *key) == TEE_SUCCESS;
 }
 
+/* Public key of the key in sz_crypto.sign; says something only while that has one. */
+static uint8_t signer[SZ_KEY_SIZE];
+
+static bool signs_for(const uint8_t public_key[SZ_KEY_SIZE])
+{
+    TEE_OperationInfo info;
+    TEE_GetOperationInfo(sz_crypto.sign, &info);
+    return (info.handleState & TEE_HANDLE_FLAG_KEY_SET) != 0 && sz_equal(signer, public_key, SZ_KEY_SIZE);
+}
+
+static bool set_signer(const uint8_t seed[SZ_KEY_SIZE], const uint8_t public_key[SZ_KEY_SIZE])
+{
+    TEE_Attribute attributes[2];
+    TEE_ObjectHandle key = TEE_HANDLE_NULL;
+    bool set;
+    TEE_InitRefAttribute(&attributes[0], TEE_ATTR_ED25519_PRIVATE_VALUE, seed, SZ_KEY_SIZE);
+    TEE_InitRefAttribute(&attributes[1], TEE_ATTR_ED25519_PUBLIC_VALUE, public_key, SZ_KEY_SIZE);
+    sz_ed25519_forget();
+    set = TEE_AllocateTransientObject(TEE_TYPE_ED25519_KEYPAIR, 256, &key) == TEE_SUCCESS &&
+          TEE_PopulateTransientObject(key, attributes, 2) == TEE_SUCCESS &&
+          TEE_SetOperationKey(sz_crypto.sign, key) == TEE_SUCCESS;
+    TEE_FreeTransientObject(key);
+    memcpy(signer, public_key, sizeof signer);
+    return set;
+}
+
 enum sz_code sz_ed25519_sign(const uint8_t seed[SZ_KEY_SIZE], const uint8_t public_key[SZ_KEY_SIZE],
                              struct sz_bytes message, uint8_t signature[SZ_SIGNATURE_SIZE])
 {
-    TEE_Attribute attributes[2];
-    TEE_ObjectHandle key;
-    TEE_OperationHandle operation;
     size_t length = SZ_SIGNATURE_SIZE;
-    bool signed_;
-    TEE_InitRefAttribute(&attributes[0], TEE_ATTR_ED25519_PRIVATE_VALUE, seed, SZ_KEY_SIZE);
-    TEE_InitRefAttribute(&attributes[1], TEE_ATTR_ED25519_PUBLIC_VALUE, public_key, SZ_KEY_SIZE);
-    signed_ =
-        with_key(TEE_ALG_ED25519, TEE_MODE_SIGN, TEE_TYPE_ED25519_KEYPAIR, attributes, 2, &key, &operation) &&
-        TEE_AsymmetricSignDigest(operation, NULL, 0, message.at, message.length, signature, &length) ==
-            TEE_SUCCESS &&
-        length == SZ_SIGNATURE_SIZE;
-    TEE_FreeOperation(operation);
-    TEE_FreeTransientObject(key);
-    return signed_ ? SZ_OK : SZ_CRYPTO_FAILED;
+    return (signs_for(public_key) || set_signer(seed, public_key)) &&
+                   TEE_AsymmetricSignDigest(sz_crypto.sign, NULL, 0, message.at, message.length, signature,
+                                            &length) == TEE_SUCCESS &&
+                   length == SZ_SIGNATURE_SIZE
+               ? SZ_OK
+               : SZ_CRYPTO_FAILED;
+}
+
+void sz_ed25519_forget(void)
+{
+    sz_crypto_forget(sz_crypto.sign);
+    sz_wipe(signer, sizeof signer);
 }
 
 /* RFC 8032, section 5.1.7: S must be below the group order L, or a signature could be given another form. */

@@ -105,6 +105,9 @@ static void adopt(const struct sz_state *next)
     if (state.roster.at != next->roster.at) {
         TEE_Free((void *)(uintptr_t)state.roster.at);
     }
+    if (memcmp(state.signing.public_key, next->signing.public_key, SZ_KEY_SIZE) != 0) {
+        sz_ed25519_forget();
+    }
     state = *next;
 }
 

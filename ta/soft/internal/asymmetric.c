@@ -30,8 +30,9 @@ TEE_Result TEE_AsymmetricSignDigest(TEE_OperationHandle operation, const TEE_Att
         sz_panic(TEE_ERROR_BAD_PARAMETERS,
                  "less than 64 bytes for a signature (no short buffer here in OP-TEE)");
     ctx = operation->core->digest;
-    EVP_MD_CTX_reset(ctx);
-    if (EVP_DigestSignInit_ex(ctx, NULL, NULL, NULL, NULL, operation->core->key, NULL) != 1 ||
+    /* Once initialised for a key it looks nothing up any more. */
+    if (EVP_DigestSignInit_ex(ctx, NULL, NULL, NULL, NULL,
+                              EVP_MD_CTX_get_pkey_ctx(ctx) ? NULL : operation->core->key, NULL) != 1 ||
         EVP_DigestSign(ctx, signature, &length, digest, digestLen) != 1)
         sz_panic(TEE_ERROR_GENERIC, "Ed25519 failed");
     *signatureLen = length;

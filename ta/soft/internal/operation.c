@@ -192,12 +192,20 @@ static EVP_PKEY *ed25519_pair(TEE_ObjectHandle key)
     return pair;
 }
 
+static void forget_key(struct sz_core_state *core)
+{
+    if (!core->key)
+        return;
+    EVP_MD_CTX_reset(core->digest); /* which holds the key too once it has signed */
+    EVP_PKEY_free(core->key);
+    core->key = NULL;
+}
+
 static void load_key(TEE_OperationHandle op)
 {
     TEE_ObjectHandle key = op->key1;
 
-    EVP_PKEY_free(op->core->key);
-    op->core->key = NULL;
+    forget_key(op->core);
     switch (key->type) {
     case TEE_TYPE_ED25519_KEYPAIR:
         op->core->key = ed25519_pair(key);
@@ -225,6 +233,7 @@ TEE_Result TEE_SetOperationKey(TEE_OperationHandle operation, TEE_ObjectHandle k
     sz_check_stack();
     if (!key) {
         TEE_ResetTransientObject(operation->key1);
+        forget_key(operation->core);
         operation->info.handleState &= ~(uint32_t)TEE_HANDLE_FLAG_KEY_SET;
         if (operation->state != SZ_STATE_INITIAL)
             reset_state(operation);
