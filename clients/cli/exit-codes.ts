@@ -1,5 +1,6 @@
 import type { CodeName } from '../../protocol/codes.js';
 import { isSmartZoneError, type SmartZoneError } from '../../protocol/errors.js';
+import { MissingRuntimeError } from '../publisher/reference/missing-runtime.js';
 
 /** Exit statuses, the same in every release (sysexits.h). */
 export const Exit = {
@@ -10,7 +11,7 @@ export const Exit = {
   DATA: 65,
   /** An input file is missing or cannot be read. */
   NO_INPUT: 66,
-  /** The broker or the TEE cannot be reached. */
+  /** The broker, the TEE or a runtime that is needed cannot be reached. */
   UNAVAILABLE: 69,
   /** An error in this program. */
   SOFTWARE: 70,
@@ -39,6 +40,8 @@ export function problemOf(error: unknown): Problem {
     const { code, message, fix } = error;
     return { exit: exitOf(error), code, message, fix };
   }
+  if (error instanceof MissingRuntimeError)
+    return { exit: Exit.UNAVAILABLE, code: 'RUNTIME_MISSING', message: error.message, fix: error.fix };
   if (error instanceof UsageError)
     return { exit: Exit.USAGE, code: 'USAGE', message: error.message, fix: 'see --help' };
   const { code, syscall, path } = error as NodeJS.ErrnoException;

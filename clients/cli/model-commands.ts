@@ -29,6 +29,7 @@ import {
   withPlanFlags,
   type PlanFlags,
 } from './model-inspect.js';
+import { addVerifyCommand } from './model-verify.js';
 import { printable } from './output.js';
 import { seenPath } from './places.js';
 
@@ -78,7 +79,7 @@ export function addModelCommands(program: Command): void {
     .option('--name <name>', "the model's name (default: the file's)")
     .option(
       '--preset <name>',
-      'face-detection-short-range, imagenet, object-detection-oidv4 or person-detection (default: what its shapes suggest)',
+      'face-detection-full-range, face-detection-short-range, imagenet, object-detection-oidv4 or person-detection (default: what its shapes suggest)',
     )
     .option('--labels <file>', 'names of the classes, one a line')
     .option(
@@ -101,6 +102,8 @@ export function addModelCommands(program: Command): void {
       const environment = new Environment(flags);
       await packModel(environment, file, flags);
     });
+
+  addVerifyCommand(model);
 
   const wrap = deviceCommand(
     model,

@@ -31,6 +31,9 @@ export const BLAZEFACE_SHORT_RANGE: readonly AnchorLayer[] = [
   { size: 8, perCell: 6 },
 ];
 
+/** BlazeFace, full range: 192 x 192 pixels, one feature map of stride 4, one anchor per cell. */
+export const BLAZEFACE_FULL_RANGE: readonly AnchorLayer[] = [{ size: 48, perCell: 1 }];
+
 /** Width and height of anchors of one scale (the side of a square one, as a fraction of the picture) by aspect ratio. */
 const shapes = (scale: number, aspectRatios: readonly number[]): [number, number][] =>
   aspectRatios.map((ratio) => [scale * Math.sqrt(ratio), scale / Math.sqrt(ratio)]);

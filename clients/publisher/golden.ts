@@ -18,6 +18,9 @@ export interface GoldenRunner {
   run(graph: PackedGraph, format: Format, frame: Uint8Array): Promise<Uint8Array[]>;
 }
 
+/** What the engine needs of a packed graph. */
+type GraphAndWeights = Pick<PackedGraph, 'bytes' | 'segments'>;
+
 /** One result of the graph's head. */
 export interface EngineResult {
   readonly class: number;
@@ -84,12 +87,12 @@ export class EngineTool implements GoldenRunner {
     return name;
   }
 
-  async run(graph: PackedGraph, format: Format, frame: Uint8Array): Promise<Uint8Array[]> {
+  async run(graph: GraphAndWeights, format: Format, frame: Uint8Array): Promise<Uint8Array[]> {
     return (await this.infer(graph, format, frame)).outputs;
   }
 
   /** Runs one frame; `results` is what the graph's head makes of the outputs. */
-  async infer(graph: PackedGraph, format: Format, frame: Uint8Array, runs = 1): Promise<EngineRun> {
+  async infer(graph: GraphAndWeights, format: Format, frame: Uint8Array, runs = 1): Promise<EngineRun> {
     const folder = await mkdtemp(join(tmpdir(), 'smart-zone-golden-'));
     try {
       const file = async (name: string, bytes: Uint8Array): Promise<string> => {

@@ -39,6 +39,16 @@ export {
   type ResultsOption,
 } from './results.js';
 export { readModelFile, unpackAssets } from './packed-assets.js';
+export {
+  verify,
+  type Agreement,
+  type NamedFrame,
+  type OutputDifference,
+  type VerifyOptions,
+} from './verify.js';
+export { MissingRuntimeError } from './reference/missing-runtime.js';
+export { openReference } from './reference/open.js';
+export type { ReferenceModel, ReferenceTensor } from './reference/reference.js';
 export { signPackage, wrapFor, type OfferedDevice, type OfferOptions, type SignedPackage } from './sign.js';
 export { importTflite, SUPPORTED_OPERATORS } from './tflite/import.js';
 

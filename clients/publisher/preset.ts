@@ -1,8 +1,20 @@
-import { BLAZEFACE_SHORT_RANGE, gridAnchors, SSD_MOBILENET_300, type AnchorLayer } from './anchors.js';
+import {
+  BLAZEFACE_FULL_RANGE,
+  BLAZEFACE_SHORT_RANGE,
+  gridAnchors,
+  SSD_MOBILENET_300,
+  type AnchorLayer,
+} from './anchors.js';
 import { isPictureInput } from './frame.js';
 import { elementCount, sameDims, type Network } from './network.js';
 import type { ChannelNormalisation, PixelRange } from './normalisation.js';
-import { BLAZEFACE_RESULTS, endsInScores, SSD_MOBILENET_RESULTS, type ResultsOption } from './results.js';
+import {
+  BLAZEFACE_FULL_RANGE_RESULTS,
+  BLAZEFACE_RESULTS,
+  endsInScores,
+  SSD_MOBILENET_RESULTS,
+  type ResultsOption,
+} from './results.js';
 
 /** What has to be known about a model beyond its file. */
 export interface Purpose {
@@ -12,14 +24,14 @@ export interface Purpose {
   readonly pixels?: PixelRange | ChannelNormalisation;
 }
 
-export type PresetName =
-  'face-detection-short-range' | 'imagenet' | 'object-detection-oidv4' | 'person-detection';
-export const PRESETS: readonly PresetName[] = [
+export const PRESETS = [
+  'face-detection-full-range',
   'face-detection-short-range',
   'imagenet',
   'object-detection-oidv4',
   'person-detection',
-];
+] as const;
+export type PresetName = (typeof PRESETS)[number];
 
 /** The classes of Open Images V4 that MediaPipe's object detector tells apart, as in the label map beside it. */
 const OIDV4_LABELS: readonly string[] = [
@@ -30,6 +42,8 @@ const OIDV4_LABELS: readonly string[] = [
 
 export const presetPurpose = (name: PresetName): Purpose => {
   switch (name) {
+    case 'face-detection-full-range':
+      return { results: BLAZEFACE_FULL_RANGE_RESULTS, labels: ['face'], pixels: 'signed' };
     case 'face-detection-short-range':
       return { results: BLAZEFACE_RESULTS, labels: ['face'], pixels: 'signed' };
     case 'imagenet':
@@ -48,6 +62,8 @@ export const presetPurpose = (name: PresetName): Purpose => {
 export const automaticPurpose = (network: Network, labels: readonly string[] = []): Purpose => {
   if (isDetector(network, 128, BLAZEFACE_SHORT_RANGE, 16, 1))
     return presetPurpose('face-detection-short-range');
+  if (isDetector(network, 192, BLAZEFACE_FULL_RANGE, 16, 1))
+    return presetPurpose('face-detection-full-range');
   if (isDetector(network, 300, SSD_MOBILENET_300, 4, OIDV4_LABELS.length + 1))
     return presetPurpose('object-detection-oidv4');
   const [output] = network.outputs;

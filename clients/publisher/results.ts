@@ -1,7 +1,13 @@
 import { SmartZoneError } from '../../protocol/errors.js';
-import { BLAZEFACE_SHORT_RANGE, gridAnchors, SSD_MOBILENET_300, type AnchorLayer } from './anchors.js';
+import {
+  BLAZEFACE_FULL_RANGE,
+  BLAZEFACE_SHORT_RANGE,
+  gridAnchors,
+  SSD_MOBILENET_300,
+  type AnchorLayer,
+} from './anchors.js';
 import type { DetectionsHead, Head } from './head.js';
-import { elementCount, type Network, type Tensor } from './network.js';
+import { elementCount, tensorBytes, type Network, type Tensor } from './network.js';
 import { MAX_RESULTS } from './szg1.js';
 
 /** What a label record shall contain. */
@@ -19,6 +25,8 @@ export type ResultsOption =
   /** The output tensor itself. */
   | { readonly kind: 'vector' };
 
+type DetectionResults = Extract<ResultsOption, { readonly kind: 'detections' }>;
+
 export interface DetectionOptions extends Partial<
   Omit<DetectionsHead, 'kind' | 'boxes' | 'scores' | 'anchors'>
 > {
@@ -26,7 +34,7 @@ export interface DetectionOptions extends Partial<
 }
 
 /** How MediaPipe's own graph reads BlazeFace, short range: 16 values per anchor in pixels of 128. */
-export const BLAZEFACE_RESULTS: ResultsOption = {
+export const BLAZEFACE_RESULTS: DetectionResults = {
   kind: 'detections',
   anchorLayers: BLAZEFACE_SHORT_RANGE,
   scale: [128, 128, 128, 128],
@@ -38,12 +46,20 @@ export const BLAZEFACE_RESULTS: ResultsOption = {
   weighted: true,
 };
 
+/** The same for the full range: pixels of 192. */
+export const BLAZEFACE_FULL_RANGE_RESULTS: DetectionResults = {
+  ...BLAZEFACE_RESULTS,
+  anchorLayers: BLAZEFACE_FULL_RANGE,
+  scale: [192, 192, 192, 192],
+  minScore: 0.6,
+};
+
 /**
  * SSD-MobileNetV2 as MediaPipe reads it: box values y, x, h, w with variances 0.1 and 0.2, sizes exponential, score column 0 "???"
  * for background. Differently: every class is suppressed by itself, as in SSD's paper, so that a person keeps its shoes; and scores
  * count from 0.4, not 0.5, with which it misses most people.
  */
-export const SSD_MOBILENET_RESULTS = {
+export const SSD_MOBILENET_RESULTS: DetectionResults = {
   kind: 'detections',
   anchorLayers: SSD_MOBILENET_300,
   scale: [10, 10, 5, 5],
@@ -55,7 +71,7 @@ export const SSD_MOBILENET_RESULTS = {
   expSize: true,
   perClass: true,
   firstClass: 1,
-} as const satisfies ResultsOption;
+};
 
 const DETECTION_DEFAULTS = {
   scale: [1, 1, 1, 1],
@@ -70,6 +86,9 @@ const DETECTION_DEFAULTS = {
   perClass: false,
   firstClass: 0,
 } as const;
+
+/** SZ_RESULTS_MAX_VECTOR in ta/models/container.h. */
+const MOST_VECTOR_BYTES = 16 * 1024;
 
 const refuse = (detail: string): SmartZoneError => new SmartZoneError('MODEL_IMPORT', `results: ${detail}`);
 
@@ -103,6 +122,10 @@ export const headFor = (network: Network, option: ResultsOption): Head => {
         throw refuse('output and input differ in size');
       return { kind: 'reconstruction', output, threshold: option.threshold ?? 0 };
     case 'vector':
+      if (tensorBytes(output) > MOST_VECTOR_BYTES)
+        throw refuse(
+          `the output has ${tensorBytes(output)} bytes, a label takes ${MOST_VECTOR_BYTES}: what do they mean? Give a preset`,
+        );
       return { kind: 'vector', output };
   }
 };

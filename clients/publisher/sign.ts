@@ -15,8 +15,11 @@ export interface SignedPackage {
   readonly digest: Uint8Array;
 }
 
+/** What a manifest says of a model. */
+export type SignedContent = Pick<SealedModel, 'segments' | 'leastTaVersion' | 'memory' | 'target'>;
+
 /** @param sequence from 1, higher than that of any model the devices have had (and by at most 2^16) */
-export const signPackage = (model: SealedModel, key: SigningKey, sequence: number): SignedPackage => {
+export const signPackage = (model: SignedContent, key: SigningKey, sequence: number): SignedPackage => {
   if (!Number.isSafeInteger(sequence) || sequence < 1) throw new RangeError(`sequence number ${sequence}`);
   const header = model.segments[0] ?? new Uint8Array(0);
   const { envelope, digest } = sealModelEnvelope(

@@ -80,17 +80,19 @@ const loadWasm = async (): Promise<WasmModule> => {
 const listOf = <T>(vector: WasmVector<T>): T[] =>
   Array.from({ length: vector.size() }, (_, i) => vector.get(i));
 
-const typeOf = (values: ReferenceValues): ReferenceType => {
-  if (values instanceof Float32Array) return 'f32';
-  if (values instanceof Int8Array) return 'i8';
-  return values instanceof Uint8Array ? 'u8' : 'i32';
-};
+/** By name, not by class: the arrays may be another context's (node:vm). */
+const TYPES: ReadonlyMap<string, ReferenceType> = new Map([
+  ['float32', 'f32'],
+  ['int8', 'i8'],
+  ['uint8', 'u8'],
+  ['int32', 'i32'],
+]);
 
-const describe = (tensor: WasmTensor): ReferenceTensor => ({
-  name: tensor.name,
-  dims: tensor.shape.split(',').map(Number),
-  type: typeOf(tensor.data()),
-});
+const describe = ({ name, shape, dataType }: WasmTensor, file: string): ReferenceTensor => {
+  const type = TYPES.get(dataType);
+  if (type === undefined) throw new ModelImportError(file, [`${name} is of type ${dataType}`]);
+  return { name, dims: shape.split(',').map(Number), type };
+};
 
 /**
  * A model in TensorFlow Lite itself, with XNNPACK, on one thread: its WebAssembly build in the npm package @tensorflow/tfjs-tflite.
@@ -108,8 +110,8 @@ export const openTflite = async (model: Uint8Array, name: string): Promise<Refer
   const outputs = listOf(runner.GetOutputs());
   return {
     runtime: 'TensorFlow Lite (WebAssembly)',
-    inputs: inputs.map(describe),
-    outputs: outputs.map(describe),
+    inputs: inputs.map((tensor) => describe(tensor, name)),
+    outputs: outputs.map((tensor) => describe(tensor, name)),
     run: (input) => {
       const target = inputs[0]?.data();
       if (target?.byteLength !== input.length)
