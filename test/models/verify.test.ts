@@ -34,7 +34,7 @@ const MODULES = 'node_modules/@mediapipe';
 /** Models that come with npm packages. */
 const PUBLISHED: readonly VerifyCase[] = [
   { file: `${MODULES}/objectron/objectron_solution_packed_assets.data`, pack: { arena: 0 } },
-  { file: `${MODULES}/objectron/object_detection_3d_camera.tflite` },
+  { file: `${MODULES}/objectron/object_detection_3d_camera.tflite`, pack: { arena: 0 } },
   { file: `${MODULES}/face_detection/face_detection_short_range.tflite` },
   { file: `${MODULES}/face_detection/face_detection_full_range.tflite` },
 ];
