@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { joined } from './cbor/encode.js';
 
 export const AES_GCM_KEY_LENGTH = 16;
 export const AES_GCM_NONCE_LENGTH = 12;
@@ -11,15 +12,23 @@ export function sealAesGcm(
   aad: Uint8Array,
   plaintext: Uint8Array,
 ): Uint8Array {
+  return joined(sealAesGcmPieces(key, nonce, aad, [plaintext]));
+}
+
+/** The same of a plaintext in several places; the ciphertext comes in as many pieces, the tag as one more. */
+export function sealAesGcmPieces(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  plaintext: readonly Uint8Array[],
+): Uint8Array[] {
   checkLengths(key, nonce);
   const cipher = createCipheriv('aes-128-gcm', key, nonce, { authTagLength: AES_GCM_TAG_LENGTH });
   cipher.setAAD(aad);
-  const body = cipher.update(plaintext);
+  const pieces: Uint8Array[] = plaintext.map((piece) => cipher.update(piece));
   cipher.final();
-  const out = new Uint8Array(body.length + AES_GCM_TAG_LENGTH);
-  out.set(body);
-  out.set(cipher.getAuthTag(), body.length);
-  return out;
+  pieces.push(cipher.getAuthTag());
+  return pieces;
 }
 
 /** The plaintext, or undefined where the tag does not match: nothing is released before it is verified. */

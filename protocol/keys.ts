@@ -42,11 +42,23 @@ function privateKeyObject(algorithm: Algorithm, seed: Uint8Array): KeyObject {
   }
 }
 
+/** Parsing a key takes OpenSSL several times as long as using it, and a rules host verifies every label with the same one. */
+const MOST_PARSED = 64;
+const parsed = new Map<string, KeyObject>();
+
 function publicKeyObject(algorithm: Algorithm, raw: Uint8Array): KeyObject {
   if (raw.length !== KEY_LENGTH)
     throw new SmartZoneError('BAD_KEY', `${algorithm} public key of ${raw.length} bytes`);
   const key = Buffer.concat([DER_PREFIX[algorithm].public, raw]);
-  return createPublicKey({ key, format: 'der', type: 'spki' });
+  const name = key.toString('latin1');
+  let object = parsed.get(name);
+  if (object === undefined) {
+    object = createPublicKey({ key, format: 'der', type: 'spki' });
+    const oldest = parsed.keys().next();
+    if (parsed.size >= MOST_PARSED && oldest.done !== true) parsed.delete(oldest.value);
+    parsed.set(name, object);
+  }
+  return object;
 }
 
 function rawPublicKey(privateKey: KeyObject): Uint8Array {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { equalBytes } from '../../protocol/bytes.js';
 import { SmartZoneError, isSmartZoneError } from '../../protocol/errors.js';
 import { asChannelId, KID_LENGTH } from '../../protocol/kid.js';
-import { encodeFrame, FRAME_ID_LENGTH } from '../../protocol/messages/frame.js';
+import { encodeFrameChunks, FRAME_ID_LENGTH } from '../../protocol/messages/frame.js';
 import { inputBytes, type InputShape } from '../../protocol/messages/input-shape.js';
 import { sealOffer } from '../../protocol/messages/offer.js';
 import { verifyReceipt } from '../../protocol/messages/receipt.js';
@@ -217,7 +217,7 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     this.counts.frames++;
     const { format, dims } = shape;
     this.report(
-      this.queue.push(id, Math.max(0, Math.floor(time)), { format, dims, data: Uint8Array.from(data) }),
+      this.queue.push(id, Math.max(0, Math.floor(time)), { format, dims, data: new Uint8Array(data) }),
     );
     this.pump();
     return id;
@@ -357,7 +357,7 @@ export class SensorClient extends EventEmitter<SensorEvents> {
       const next = this.queue.nextUnsealed();
       if (next === undefined) return;
       const { id, time, frame } = next;
-      const record = channel.writer.seal(encodeFrame({ id, time, ...frame }));
+      const record = channel.writer.seal(encodeFrameChunks({ id, time, ...frame }));
       const number = channel.writer.lastNumber;
       if (this.queue.outstanding() === 0) this.lastProgress = this.clock();
       next.sealing = { channel: channel.writer.channel, number };

@@ -9,10 +9,18 @@ const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
  * is a mistake of the caller, not of a sender.
  */
 export function encodeDeterministic(value: CborValue): Uint8Array {
+  return joined(deterministicChunks(value));
+}
+
+/** The same in pieces, for who would only copy them again; byte strings of `value` are among them, not copied. */
+export function deterministicChunks(value: CborValue): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   write(value, chunks);
-  return joined(chunks);
+  return chunks;
 }
+
+/** What stands before a byte string of this many bytes. */
+export const byteStringHead = (length: number): Uint8Array => head(2, length);
 
 function write(value: CborValue, out: Uint8Array[]): void {
   if (typeof value === 'number') {
@@ -109,7 +117,8 @@ function head(major: number, argument: number | bigint): Uint8Array {
   return bytes;
 }
 
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
+/** The pieces in one. */
+export function joined(chunks: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {

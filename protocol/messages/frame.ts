@@ -1,3 +1,4 @@
+import { deterministicChunks } from '../cbor/encode.js';
 import { SmartZoneError } from '../errors.js';
 import { bytes, decodeWith, encodeWith, field, struct, uint } from '../schema.js';
 import { dimsCodec, formatCodec, inputBytes, type InputShape } from './input-shape.js';
@@ -25,6 +26,12 @@ const codec = struct<Frame>({
 export function encodeFrame(frame: Frame): Uint8Array {
   checkSize(frame);
   return encodeWith(codec, frame);
+}
+
+/** The same in pieces, the data itself among them, not copied: for RecordWriter.seal(). */
+export function encodeFrameChunks(frame: Frame): Uint8Array[] {
+  checkSize(frame);
+  return deterministicChunks(codec.encode(frame));
 }
 
 export function decodeFrame(raw: Uint8Array): Frame {

@@ -18,7 +18,8 @@ import {
   requireBytes,
   requireLabels,
 } from '../cose/message.js';
-import { sealAesGcm } from '../aes-gcm.js';
+import { sealAesGcmPieces } from '../aes-gcm.js';
+import { byteStringHead, deterministicChunks, joined } from '../cbor/encode.js';
 import { SmartZoneError } from '../errors.js';
 import { hkdf } from '../hkdf.js';
 import { asChannelId, KID_LENGTH, type ChannelId, type Kid } from '../kid.js';
@@ -77,8 +78,11 @@ export class RecordWriter {
     return this.#last;
   }
 
-  /** Seals the next record; its number is `lastNumber` afterwards. Throws CHANNEL_FULL. */
-  seal(plaintext: Uint8Array): Uint8Array {
+  /**
+   * Seals the next record; its number is `lastNumber` afterwards. Throws CHANNEL_FULL.
+   * @param plaintext in one piece or several, as encodeFrameChunks() gives them: a frame is then copied once, not three times
+   */
+  seal(plaintext: Uint8Array | readonly Uint8Array[]): Uint8Array {
     if (this.#last >= MAX_RECORD_NUMBER) throw new SmartZoneError('CHANNEL_FULL');
     const partialIv = partialIvOf(++this.#last);
     const protectedBytes = encodeDeterministic(
@@ -88,13 +92,18 @@ export class RecordWriter {
         [Header.partialIv, partialIv],
       ]),
     );
-    const ciphertext = sealAesGcm(
+    const ciphertext = sealAesGcmPieces(
       this.#key,
       nonceFromPartialIv(partialIv),
       encryptAad('Encrypt0', protectedBytes, this.#aad),
-      plaintext,
+      plaintext instanceof Uint8Array ? [plaintext] : plaintext,
     );
-    return encodeDeterministic(new Tag(CoseTag.Encrypt0, [protectedBytes, new Map(), ciphertext]));
+    const length = ciphertext.reduce((sum, piece) => sum + piece.length, 0);
+    const before = deterministicChunks(new Tag(CoseTag.Encrypt0, [protectedBytes, new Map(), NONE])).slice(
+      0,
+      -2,
+    );
+    return joined([...before, byteStringHead(length), ...ciphertext]);
   }
 }
 
