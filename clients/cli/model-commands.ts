@@ -26,6 +26,7 @@ import {
   kib,
   readContentKey,
   reportLines,
+  withInspectFlags,
   withPlanFlags,
   type PlanFlags,
 } from './model-inspect.js';
@@ -61,7 +62,7 @@ export function addModelCommands(program: Command): void {
       output.result(report, reportLines(report));
     });
 
-  withPlanFlags(model.command('inspect <file>'))
+  withInspectFlags(model.command('inspect <file>'))
     .description('what a package or a TensorFlow Lite model is and needs')
     .option('--content-key <file>', 'content key file: shows what is inside a package, too')
     .option('--plan <file.svg>', 'draw where each tensor lies while the model runs')

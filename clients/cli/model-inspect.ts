@@ -7,6 +7,14 @@ import type { NetworkReport, PlanOverTime } from '../publisher/index.js';
 import type { Target } from '../publisher/szg1.js';
 import { numberOption } from './environment.js';
 import { UsageError } from './exit-codes.js';
+import {
+  layerLines,
+  outlookLines,
+  outlookOf,
+  withLayerFlags,
+  type InspectedModel,
+  type LayerFlags,
+} from './model-layers.js';
 import { printable, type Output } from './output.js';
 
 /** What decides about a model's plan of memory. */
@@ -47,7 +55,12 @@ export function arenaOf({ patches, arena, target }: PlanFlags): { arena?: number
   return { arena: arena ?? 0 };
 }
 
-export async function inspectModel(output: Output, file: string, flags: PlanFlags): Promise<void> {
+/** Flags of `model inspect`. */
+export const withInspectFlags = (command: Command): Command => withLayerFlags(withPlanFlags(command));
+
+type InspectFlags = PlanFlags & LayerFlags;
+
+export async function inspectModel(output: Output, file: string, flags: InspectFlags): Promise<void> {
   const { readModelFile } = await import('../publisher/index.js');
   const bytes = Buffer.from(readModelFile(file));
   // The file identifier of TensorFlow Lite's FlatBuffers schema.
@@ -55,14 +68,32 @@ export async function inspectModel(output: Output, file: string, flags: PlanFlag
   await (isTflite ? inspectTflite(output, bytes, file, flags) : inspectPackage(output, bytes, file, flags));
 }
 
-async function inspectTflite(output: Output, bytes: Buffer, file: string, flags: PlanFlags): Promise<void> {
-  const { importTflite, inspect } = await import('../publisher/index.js');
-  const { target } = flags;
-  const options = { ...(target === undefined ? {} : { target }), ...arenaOf(flags) };
-  const report = inspect(importTflite(bytes, file), options);
+async function inspectTflite(
+  output: Output,
+  bytes: Buffer,
+  file: string,
+  flags: InspectFlags,
+): Promise<void> {
+  const { importTflite, preview, reportOf, simplify } = await import('../publisher/index.js');
+  const { target = 'ref' } = flags;
+  const options = { target, ...arenaOf(flags) };
+  const network = simplify(importTflite(bytes, file));
+  const packed = preview(network, options);
+  const report = reportOf(network, options, packed);
+  const model: InspectedModel = { ...packed, target, arena: report.arena };
+  const outlook = await outlookOf(model, flags);
   const drawn = await draw(report.plan, file, flags.plan);
-  output.result(report, [...reportLines(report), ...(await planLines(report.plan)), ...drawn]);
+  output.result({ ...report, labels: model.labels, results: model.results, ...outlook }, [
+    ...reportLines(report),
+    ...(await planLines(report.plan)),
+    ...outlookLines(model, outlook),
+    ...drawn,
+    ...listed(outlook, flags),
+  ]);
 }
+
+const listed = (outlook: Awaited<ReturnType<typeof outlookOf>>, { layers }: LayerFlags): string[] =>
+  layers === false ? [] : ['', ...layerLines(outlook)];
 
 export function reportLines(report: NetworkReport): string[] {
   const { frame, outputs, operators, macs, weights, arena, unplanned } = report;
@@ -92,20 +123,35 @@ async function draw(plan: PlanOverTime, file: string, svg: string | undefined): 
   return [`picture  ${svg}`];
 }
 
-async function inspectPackage(output: Output, bytes: Buffer, file: string, flags: PlanFlags): Promise<void> {
+async function inspectPackage(
+  output: Output,
+  bytes: Buffer,
+  file: string,
+  flags: InspectFlags,
+): Promise<void> {
   const { readPackage, openPackage, readPlan } = await import('../publisher/index.js');
   const content = readPackage(bytes);
   const { manifest, digest, signer, segments } = content;
   const size = segments.reduce((sum, segment) => sum + segment.length, 0);
-  const header =
-    flags.contentKey === undefined
-      ? undefined
-      : openPackage(content, readContentKey(flags.contentKey)).header;
-  if (flags.plan !== undefined && header === undefined)
-    throw new UsageError('--plan: the plan of a package is sealed, give --content-key');
+  const opened =
+    flags.contentKey === undefined ? undefined : openPackage(content, readContentKey(flags.contentKey));
+  const header = opened?.header;
+  if ((flags.plan !== undefined || flags.budget !== undefined) && header === undefined)
+    throw new UsageError('--plan and --budget: what is in a package is sealed, give --content-key');
   const plan = header && readPlan(header.graph);
   const inside =
     header === undefined ? {} : { name: header.name, input: header.input, labels: header.labels, plan };
+  const model: InspectedModel | undefined = opened && {
+    graph: { bytes: opened.header.graph, segments: opened.weights },
+    target: manifest.target,
+    input: opened.header.input,
+    labels: opened.header.labels,
+    results: opened.header.results,
+    arena: plan?.arena ?? 0,
+    header: segments[0]?.length ?? 0,
+    outputs: opened.golden.outputs.reduce((sum, { length }) => sum + length, 0),
+  };
+  const outlook = model && (await outlookOf(model, flags));
   const lines = [
     `sequence ${manifest.sequence}, for ${printable(manifest.target)}, ${kib(manifest.memory)} of secure heap`,
     `digest   ${Buffer.from(digest).toString('hex')}`,
@@ -113,10 +159,14 @@ async function inspectPackage(output: Output, bytes: Buffer, file: string, flags
     `size     ${kib(size)} in ${segments.length} segments`,
     ...(header === undefined
       ? []
-      : [`inside   ${printable(header.name)}: ${header.labels.map(printable).join(', ')}`]),
+      : [`inside   ${printable(header.name)}, takes ${header.input.format} ${header.input.dims.join('x')}`]),
     ...(plan === undefined ? [] : [...(await planLines(plan)), ...(await draw(plan, file, flags.plan))]),
+    ...(model && outlook ? [...outlookLines(model, outlook), ...listed(outlook, flags)] : []),
   ];
-  output.result({ manifest, digest, signer, segments: segments.length, bytes: size, ...inside }, lines);
+  output.result(
+    { manifest, digest, signer, segments: segments.length, bytes: size, ...inside, ...outlook },
+    lines,
+  );
 }
 
 export function readContentKey(file: string): Uint8Array {

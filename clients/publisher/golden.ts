@@ -40,6 +40,7 @@ export interface EngineRun {
 interface Printed {
   readonly ms: number;
   readonly results?: EngineResult[];
+  readonly ops?: [code: number, ms: number][];
   readonly headStatus?: number;
   readonly error?: number;
   readonly op?: number;
@@ -93,6 +94,45 @@ export class EngineTool implements GoldenRunner {
 
   /** Runs one frame; `results` is what the graph's head makes of the outputs. */
   async infer(graph: GraphAndWeights, format: Format, frame: Uint8Array, runs = 1): Promise<EngineRun> {
+    const options = ['--runs', String(runs), '--head'];
+    return this.#withFiles(graph, format, frame, options, async (parameters, folder) => {
+      const prefix = join(folder, 'output');
+      const printed = await this.#execute([...parameters, '--output-prefix', prefix]);
+      const count = new DataView(graph.bytes.buffer, graph.bytes.byteOffset).getUint16(20, true);
+      const outputs = await Promise.all(
+        Array.from({ length: count }, async (_, i) => new Uint8Array(await readFile(`${prefix}.${i}.bin`))),
+      );
+      return { outputs, results: printed.results ?? [], ms: printed.ms };
+    });
+  }
+
+  /**
+   * How long each operator takes on this machine, in milliseconds: the best of some passes. Operators in bands run together: the
+   * first has the time of all.
+   */
+  async operatorTimes(
+    graph: GraphAndWeights,
+    format: Format,
+    frame: Uint8Array,
+    passes = 5,
+  ): Promise<number[]> {
+    return this.#withFiles(graph, format, frame, ['--runs', '3', '--ops'], async (parameters) => {
+      let best: number[] | undefined;
+      for (let pass = 0; pass < passes; pass++) {
+        const times = (await this.#execute(parameters)).ops?.map(([, ms]) => ms) ?? [];
+        best = best?.map((ms, i) => Math.min(ms, times[i] ?? ms)) ?? times;
+      }
+      return best ?? [];
+    });
+  }
+
+  async #withFiles<T>(
+    graph: GraphAndWeights,
+    format: Format,
+    frame: Uint8Array,
+    options: readonly string[],
+    use: (parameters: string[], folder: string) => Promise<T>,
+  ): Promise<T> {
     const folder = await mkdtemp(join(tmpdir(), 'smart-zone-golden-'));
     try {
       const file = async (name: string, bytes: Uint8Array): Promise<string> => {
@@ -100,17 +140,10 @@ export class EngineTool implements GoldenRunner {
         await writeFile(path, bytes, { mode: 0o600 });
         return path;
       };
-      const prefix = join(folder, 'output');
       const parameters = ['--graph', await file('graph', graph.bytes), '--input', await file('frame', frame)];
       for (const [i, segment] of graph.segments.entries())
         parameters.push('--segment', await file(`segment-${i}`, segment));
-      parameters.push('--format', format, '--output-prefix', prefix, '--runs', String(runs), '--head');
-      const printed = await this.#execute(parameters);
-      const count = new DataView(graph.bytes.buffer, graph.bytes.byteOffset).getUint16(20, true);
-      const outputs = await Promise.all(
-        Array.from({ length: count }, async (_, i) => new Uint8Array(await readFile(`${prefix}.${i}.bin`))),
-      );
-      return { outputs, results: printed.results ?? [], ms: printed.ms };
+      return await use([...parameters, '--format', format, ...options], folder);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -17,9 +17,9 @@ export type { Head } from './head.js';
 export { ModelImportError } from './import-error.js';
 export {
   inspect,
+  reportOf,
   openPackage,
   readPackage,
-  type InspectOptions,
   type NetworkReport,
   type OpenedPackage,
   type ReadPackage,
@@ -28,6 +28,9 @@ export { MOST_LABEL_BYTES, parseLabels } from './labels.js';
 export type { Boundary, Network, Operation, Quantisation, Tensor } from './network.js';
 export type { ChannelNormalisation, PixelRange } from './normalisation.js';
 export { pack, type PackOptions, type SealedModel } from './pack.js';
+export { readLayers, type GraphLayers, type Layer } from './layers.js';
+export { preview, type Preview, type PreviewOptions } from './preview.js';
+export { memoryOf, residencyWithin, type ModelMemory, type Residency } from './residency.js';
 export type { MemoryPlan } from './plan.js';
 export { drawPlan, summaryOf } from './plan-chart.js';
 export { readPlan, type Life, type LifeKind, type PlanOverTime } from './plan-lives.js';
@@ -51,6 +54,8 @@ export { openReference } from './reference/open.js';
 export type { ReferenceModel, ReferenceTensor } from './reference/reference.js';
 export { signPackage, wrapFor, type OfferedDevice, type OfferOptions, type SignedPackage } from './sign.js';
 export { importTflite, SUPPORTED_OPERATORS } from './tflite/import.js';
+
+export { simplify };
 
 /** The memory plan that packing would use: arena, weights, lower bound, in bytes. */
 export const planGraph = (network: Network): MemoryPlan => planNetwork(simplify(network));

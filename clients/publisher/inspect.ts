@@ -12,10 +12,9 @@ import { verifyModelEnvelope, type ModelEnvelope } from '../../protocol/messages
 import { decodeModelPackage, type ModelPackage } from '../../protocol/messages/model-package.js';
 import { frameShapeOf } from './frame.js';
 import { elementCount, type Network } from './network.js';
-import { buildGraph, MOST_SEGMENT_BYTES, SEGMENT_BYTES } from './pack.js';
 import { readPlan, type PlanOverTime } from './plan-lives.js';
+import { preview, type Preview, type PreviewOptions } from './preview.js';
 import { simplify } from './simplify.js';
-import type { Target } from './szg1.js';
 
 export type ReadPackage = ModelPackage & ModelEnvelope;
 
@@ -74,25 +73,16 @@ export interface NetworkReport {
   readonly plan: PlanOverTime;
 }
 
-/** How the network would be packed. */
-export interface InspectOptions {
-  /** Default `ref`. */
-  readonly target?: Target;
-  /** As in PackOptions. */
-  readonly arena?: number;
-}
-
 /** @throws SmartZoneError MODEL_IMPORT where it cannot be packed in this way */
-export const inspect = (source: Network, options: InspectOptions = {}): NetworkReport => {
-  const network = simplify(source);
-  const { bytes, plan } = buildGraph(network, {
-    head: undefined,
-    target: options.target ?? 'ref',
-    normalisation: { a: [1, 1, 1, 1], b: [0, 0, 0, 0] },
-    segmentBytes: SEGMENT_BYTES,
-    mostSegmentBytes: MOST_SEGMENT_BYTES,
-    ...(options.arena !== undefined && { arena: options.arena }),
-  });
+export const inspect = (source: Network, options: PreviewOptions = {}): NetworkReport =>
+  reportOf(simplify(source), options);
+
+/** inspect() of a network that is simplified already. */
+export const reportOf = (
+  network: Network,
+  options: PreviewOptions = {},
+  { graph: { bytes, plan } }: Preview = preview(network, options),
+): NetworkReport => {
   const operators: Record<string, number> = {};
   for (const { code, output } of network.operations) {
     const key = `${code} ${output.dtype}`;

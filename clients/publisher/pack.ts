@@ -77,7 +77,8 @@ export const SEGMENT_BYTES = 128 * 1024;
 /** Where memory is short a TA streams weights, and has room for the segments of one operator. */
 const SMALL_SEGMENT_BYTES = 64 * 1024;
 export const MOST_SEGMENT_BYTES = BUFFER.in - AES_GCM_TAG_LENGTH;
-const RESULTS_KIND: Record<Head['kind'], ResultsKind> = {
+/** A head's number in the container. */
+export const RESULTS_KIND: Record<Head['kind'], ResultsKind> = {
   topK: 1,
   detections: 2,
   reconstruction: 3,
@@ -199,7 +200,7 @@ const checkName = (name: string): void => {
 };
 
 /** The container's "most results"; of a vector its bytes. */
-const mostResults = (head: Head): number => {
+export const mostResults = (head: Head): number => {
   switch (head.kind) {
     case 'topK':
       return head.k;

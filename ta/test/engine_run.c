@@ -8,7 +8,7 @@
  *
  * `tensor` (the default) is the input tensor's own type. Output i goes to <prefix>.<i>.bin, raw. Prints one
  * line of JSON: {"arena": bytes, "ms": best time of N runs, "results": [...], "vector": [...]}, the last two
- * with --head. Exit status 1 and
+ * with --head, and with --ops "ops": [[code, ms] of each operator]. Exit status 1 and
  * {"error", "op", "tensor"} if the graph is refused.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -157,14 +157,18 @@ static void print_head(const struct sz_graph *graph, const struct sz_segment *se
     free(values);
 }
 
-/* The arena's input may have been overwritten: the times are right, the values need not be. */
+/* The arena's input may have been overwritten: the times are right, the values need not be. Operators in
+ * bands run together: the first of them has the time of all. */
 static void print_ops(const struct sz_graph *graph, const struct sz_segment *segments, size_t segment_count,
                       void *arena, size_t arena_length)
 {
     printf(",\"ops\":[");
+    const uint32_t bands = graph->header->band_ops;
     for (uint32_t i = 0; i < graph->header->op_count; i++) {
+        uint32_t count = i >= bands ? 1 : i == 0 ? bands : 0;
         double start = now_ms();
-        if (sz_graph_run_ops(graph, segments, segment_count, arena, arena_length, i, 1, NULL) != SZ_ENGINE_OK)
+        if (count > 0 && sz_graph_run_ops(graph, segments, segment_count, arena, arena_length, i, count,
+                                          NULL) != SZ_ENGINE_OK)
             die("cannot run", "an operator by itself");
         printf("%s[%d,%.4f]", i ? "," : "", graph->ops[i].code, now_ms() - start);
     }

@@ -3,8 +3,11 @@ import { decodePicture, resizePicture } from '../../clients/picture/index.js';
 import {
   EngineTool,
   importTflite,
+  memoryOf,
   pack,
+  readLayers,
   readModelFile,
+  residencyWithin,
   unpackAssets,
   type EngineResult,
   SSD_MOBILENET_RESULTS,
@@ -111,6 +114,22 @@ describeWithEngine('SSD-MobileNetV2, run by the engine', () => {
       `in the TA: ${(run.heapPeak / 1024).toFixed(0)} KiB of heap, ${(run.streamed / 2 ** 20).toFixed(1)} MiB streamed a frame\n`,
     );
     expect(run.heapPeak).toBeLessThanOrEqual(7168 * 1024);
+    // What `inspect --budget 8MiB` says of it.
+    const { graph, segments, header } = weak;
+    const outputs = 1917 * (4 + 24) * 4;
+    const memory = {
+      graph: readLayers(graph.bytes),
+      arena: graph.plan.arena,
+      header: segments[0]!.length,
+      outputs,
+    };
+    const { streamed, resident } = residencyWithin(memory, 8 * 1024 * 1024)!;
+    expect(Math.abs(streamed - run.streamed)).toBeLessThan(512 * 1024);
+    expect(streamed + resident).toBe(memory.graph.segmentBytes.reduce((a, b) => a + b, 0));
+    expect(memoryOf(memory).least).toBeCloseTo(weak.memory, -3);
+    expect(residencyWithin(memory, memoryOf(memory).least)).toBeUndefined();
+    expect(residencyWithin(memory, 32 * 1024 * 1024)).toMatchObject({ streamed: 0 });
+    expect(header.results).toEqual({ kind: 2, most: 16 });
     for (const [i, frame] of frames.entries()) {
       const expected = await find(frame, weak);
       expect(expected.length).toBeGreaterThan(0);
