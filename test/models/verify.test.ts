@@ -56,7 +56,9 @@ describe('every model verifies', () => {
 
   beforeAll(async () => {
     device = await SoftwareDevice.start();
-    process.stdout.write('model | frames | agree | scores | outputs, relative | streamed KiB\n');
+    process.stdout.write(
+      'model | frames | agree | least overlap | scores | outputs, relative | streamed KiB\n',
+    );
   }, 30_000);
   afterAll(() => device.stop());
 
@@ -80,14 +82,15 @@ describe('every model verifies', () => {
       device: (frame) => device.label(frame),
       engine,
     });
-    const { agreeing, of, scoreDifference, outputs } = agreement;
+    const { agreeing, of, leastOverlap, scoreDifference, outputs } = agreement;
     const relative = outputs.map(({ greatest, magnitude }) => (greatest / magnitude).toExponential(1));
     process.stdout.write(
-      `${path.basename(test.file)} | ${agreement.frames} | ${agreeing}/${of} | ${scoreDifference.toExponential(1)} | ${relative.join(', ')} | ${(device.streamed / 1024).toFixed(0)}\n`,
+      `${path.basename(test.file)} | ${agreement.frames} | ${agreeing}/${of} | ${leastOverlap?.toFixed(4) ?? '-'} | ${scoreDifference.toExponential(1)} | ${relative.join(', ')} | ${(device.streamed / 1024).toFixed(0)}\n`,
     );
     expect(agreement.disagreements).toEqual([]);
     expect(agreeing).toBe(of);
     expect(scoreDifference).toBeLessThanOrEqual(0.05);
+    expect(leastOverlap ?? 1).toBeGreaterThanOrEqual(0.9);
     return agreement;
   };
 

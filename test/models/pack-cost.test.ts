@@ -1,0 +1,62 @@
+/** What importing and packing cost: the command as a process. Memory is asserted, time is reported. */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { generateKeys, writeKeyFile } from '../../clients/keys/index.js';
+import { EngineTool } from '../../clients/publisher/index.js';
+import { shared } from './shared.js';
+
+const MOST_MEGABYTES = 500;
+const execute = promisify(execFile);
+/** Writes what the process has used when it ends. */
+const REPORT =
+  "import { writeFileSync } from 'node:fs';" +
+  "process.on('exit', () => writeFileSync(process.env.USAGE, JSON.stringify(process.resourceUsage())));";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'smart-zone-cost-'));
+  writeKeyFile(join(folder, 'publisher.key.json'), generateKeys('publisher', 'tester'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const models = [
+  resolve('node_modules/@mediapipe/objectron/objectron_solution_packed_assets.data'),
+  ...['mobilenet_v2_1.0_224_quant.tflite', 'tf2_mobilenet_v2_1.0_224_ptq.tflite'].map((name) =>
+    join(shared, 'models', name),
+  ),
+];
+
+test.each(models)(
+  '%s',
+  async (file) => {
+    if (!existsSync(file)) {
+      console.warn(`skipped: ${file} is missing (SMART_ZONE_SHARED)`);
+      return;
+    }
+    const usage = join(folder, 'usage.json');
+    const start = Date.now();
+    const name = String(models.indexOf(file));
+    await execute(
+      process.execPath,
+      [
+        '--import',
+        `data:text/javascript,${encodeURIComponent(REPORT)}`,
+        resolve('dist/clients/cli/main.js'),
+        ...['model', 'pack', file, '--name', name, '--target', EngineTool.find().target()],
+      ],
+      { cwd: folder, env: { ...process.env, SMART_ZONE_HOME: folder, USAGE: usage } },
+    );
+    const seconds = (Date.now() - start) / 1000;
+    const { maxRSS, userCPUTime } = JSON.parse(readFileSync(usage, 'utf8')) as NodeJS.ResourceUsage;
+    const megabytes = maxRSS / 1024;
+    process.stdout.write(
+      `pack ${file.split('/').at(-1)}: ${seconds.toFixed(2)} s, ${(userCPUTime / 1e6).toFixed(2)} s of processor time, ${megabytes.toFixed(0)} MB at most\n`,
+    );
+    expect(existsSync(join(folder, `${name}.szm`))).toBe(true);
+    expect(megabytes).toBeLessThan(MOST_MEGABYTES);
+  },
+  30_000,
+);
