@@ -64,8 +64,8 @@ void engine_infer(void *context)
     struct engine *engine = context;
     struct sz_fault fault = {SZ_NONE, SZ_NONE};
     engine_write_input(engine);
-    engine_check(sz_graph_run(&engine->graph, engine->segments, engine->segment_count, engine->arena,
-                              engine->arena_length, &fault),
+    engine_check(sz_graph_run_ops(&engine->graph, engine->segments, engine->segment_count, engine->arena,
+                                  engine->arena_length, 0, engine->graph.header->op_count, &fault),
                  &fault);
 }
 

@@ -183,8 +183,8 @@ uint8_t *build_run(const struct builder *b, const void *input, enum sz_engine_st
         *status = sz_input_write(&graph, t->dtype == SZ_F32 ? SZ_INPUT_F32 : SZ_INPUT_I8, t->dims, t->rank,
                                  input, t->bytes, arena, b->header.arena_size);
         if (*status == SZ_ENGINE_OK)
-            *status =
-                sz_graph_run(&graph, segments, b->header.segment_count, arena, b->header.arena_size, &fault);
+            *status = sz_graph_run_ops(&graph, segments, b->header.segment_count, arena, b->header.arena_size,
+                                       0, b->header.op_count, &fault);
     }
     if (*status != SZ_ENGINE_OK)
         fprintf(stderr, "status %d, operator %u, tensor %u\n", (int)*status, (unsigned)fault.op,

@@ -92,26 +92,22 @@ static enum sz_engine_status look_up(const struct sz_graph *graph, struct sz_che
     const struct sz_op_record *op = c->op;
     bool in_bands = op < graph->ops + graph->header->band_ops;
     for (uint32_t i = 0; i < op->input_count; i++) {
-        if (op->inputs[i] < graph->header->tensor_count) {
-            c->in[i] = &graph->tensors[op->inputs[i]];
-            if (!is_layout_valid(op, i, c->in[i]->layout, in_bands)) {
-                fault->tensor = op->inputs[i];
-                return SZ_ENGINE_OPERATOR;
-            }
-        } else if (op->inputs[i] != SZ_NONE || !may_be_absent(op, i)) {
-            fault->tensor = op->inputs[i];
+        fault->tensor = op->inputs[i];
+        if (op->inputs[i] == SZ_NONE && may_be_absent(op, i))
+            continue;
+        if (op->inputs[i] >= graph->header->tensor_count)
             return SZ_ENGINE_OPERATOR;
-        }
+        c->in[i] = &graph->tensors[op->inputs[i]];
+        if (!is_layout_valid(op, i, c->in[i]->layout, in_bands))
+            return SZ_ENGINE_OPERATOR;
     }
-    if (op->outputs[0] >= graph->header->tensor_count) {
-        fault->tensor = op->outputs[0];
+    fault->tensor = op->outputs[0];
+    if (op->outputs[0] >= graph->header->tensor_count)
         return SZ_ENGINE_OPERATOR;
-    }
     c->out = &graph->tensors[op->outputs[0]];
-    if (c->out->layout != SZ_LAYOUT_PLAIN && !(c->out->layout == SZ_LAYOUT_LINES && in_bands)) {
-        fault->tensor = op->outputs[0];
+    if (c->out->layout != SZ_LAYOUT_PLAIN && !(c->out->layout == SZ_LAYOUT_LINES && in_bands))
         return SZ_ENGINE_OPERATOR;
-    }
+    fault->tensor = SZ_NONE;
     return SZ_ENGINE_OK;
 }
 

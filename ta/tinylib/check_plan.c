@@ -21,25 +21,13 @@ static bool is_exact_alias(const struct sz_tensor_record *a, const struct sz_ten
            a->dtype == b->dtype;
 }
 
-static bool may_run_in_place(uint8_t code)
-{
-    switch (code) {
-    case SZ_OP_ADD:
-    case SZ_OP_MUL:
-    case SZ_OP_RESHAPE:
-    case SZ_OP_SOFTMAX:
-    case SZ_OP_LOGISTIC:
-    case SZ_OP_TANH:
-    case SZ_OP_RELU:
-    case SZ_OP_LEAKY_RELU:
-    case SZ_OP_PRELU:
-    case SZ_OP_HARD_SWISH:
-    case SZ_OP_QUANTIZE:
-        return true;
-    default:
-        return false;
-    }
-}
+/* Operators whose output may lie over an input of the same size: they read each value once, before they write
+ * it. */
+static const uint32_t in_place = 1u << SZ_OP_ADD | 1u << SZ_OP_MUL | 1u << SZ_OP_RESHAPE |
+                                 1u << SZ_OP_SOFTMAX | 1u << SZ_OP_LOGISTIC | 1u << SZ_OP_TANH |
+                                 1u << SZ_OP_RELU | 1u << SZ_OP_LEAKY_RELU | 1u << SZ_OP_PRELU |
+                                 1u << SZ_OP_HARD_SWISH | 1u << SZ_OP_QUANTIZE;
+_Static_assert(SZ_OP_LAST < 32, "operators in 32 bits");
 
 /* Does input `index` of a concat lie in y exactly where the concat would copy it? */
 static bool is_concat_input_placed(const struct sz_graph *graph, const struct sz_op_record *op,
@@ -103,7 +91,7 @@ static bool is_overlap_allowed(const struct sz_graph *graph, const struct sz_op_
         return slice_start(op, in, out, &start);
     if (op->code == SZ_OP_DEPTHWISE_2D)
         return is_depthwise_in_place(graph, op);
-    return may_run_in_place(op->code) && is_exact_alias(in, out);
+    return (in_place >> op->code & 1u) != 0 && is_exact_alias(in, out);
 }
 
 /* After an operator ran, does the tensor still hold its value although the output shares bytes with it? */

@@ -6,7 +6,7 @@
  *     struct sz_fault fault;
  *     sz_graph_open(&graph, bytes, length, work, sz_graph_work_size(bytes, length), &fault);
  *     sz_input_write(&graph, SZ_INPUT_U8, dims, 3, frame, frame_length, arena, arena_length);
- *     sz_graph_run(&graph, segments, segment_count, arena, arena_length, &fault);
+ *     sz_graph_run_ops(&graph, segments, segment_count, arena, arena_length, 0, op_count, &fault);
  *     sz_head_results(&graph, segments, segment_count, arena, arena_length, work, work_length, results,
  * capacity, &count);
  *
@@ -91,11 +91,6 @@ size_t sz_graph_work_size(const void *bytes, size_t length);
 enum sz_engine_status sz_graph_open(struct sz_graph *graph, const void *bytes, size_t length, void *work,
                                     size_t work_length, struct sz_fault *fault);
 
-/* Runs all operators. The input must have been written into the arena; afterwards the outputs are in it. */
-enum sz_engine_status sz_graph_run(const struct sz_graph *graph, const struct sz_segment *segments,
-                                   size_t segment_count, void *arena, size_t arena_length,
-                                   struct sz_fault *fault);
-
 /*
  * Runs operators first .. first + count - 1. To be called for consecutive ranges from 0 on with the same
  * arena; between calls the caller may exchange segments. Only segments that the range needs must be there.
@@ -134,10 +129,6 @@ enum sz_engine_status sz_head_results(const struct sz_graph *graph, const struct
                                       size_t segment_count, const void *arena, size_t arena_length,
                                       void *work, size_t work_length, struct sz_result *results,
                                       size_t capacity, size_t *count);
-
-/* The head VECTOR's values, dequantised. `capacity` in floats. */
-enum sz_engine_status sz_head_vector(const struct sz_graph *graph, const void *arena, size_t arena_length,
-                                     float *values, size_t capacity, size_t *count);
 
 /* Output tensor `index` (0 .. output_count - 1) as it lies in the arena; NULL if there is none. */
 const void *sz_graph_output(const struct sz_graph *graph, uint32_t index, const void *arena,

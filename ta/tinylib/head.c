@@ -3,6 +3,7 @@
 
 #include "../tinylibm/tinylibm.h"
 #include "check.h"
+#include "run_packed.h"
 
 float sz_value_at(const struct sz_tensor_record *t, const void *data, size_t i)
 {
@@ -102,9 +103,7 @@ enum sz_engine_status sz_head_results(const struct sz_graph *graph, const struct
     }
     const struct sz_tensor_record *anchors = &graph->tensors[head->tensors[2]];
     if (segment_count != graph->header->segment_count || segments == NULL ||
-        segments[anchors->segment].bytes == NULL ||
-        segments[anchors->segment].length != graph->segment_bytes[anchors->segment] ||
-        (uintptr_t)segments[anchors->segment].bytes % SZ_ALIGNMENT != 0)
+        !sz_is_segment_there(graph, segments, anchors->segment))
         return SZ_ENGINE_SEGMENT;
     if (work == NULL || work_length < sz_head_work_size(head) || (uintptr_t)work % 8 != 0)
         return SZ_ENGINE_WORK;
@@ -118,24 +117,5 @@ enum sz_engine_status sz_head_results(const struct sz_graph *graph, const struct
                                                  anchors->offset),
     };
     *count = sz_detect(&input, work, results);
-    return SZ_ENGINE_OK;
-}
-
-enum sz_engine_status sz_head_vector(const struct sz_graph *graph, const void *arena, size_t arena_length,
-                                     float *values, size_t capacity, size_t *count)
-{
-    const struct sz_head_record *head = &graph->header->head;
-    *count = 0;
-    if (arena == NULL || arena_length < graph->header->arena_size || (uintptr_t)arena % SZ_ALIGNMENT != 0)
-        return SZ_ENGINE_ARENA;
-    if (head->kind != SZ_HEAD_VECTOR)
-        return SZ_ENGINE_HEAD;
-    const struct sz_tensor_record *t = &graph->tensors[head->tensors[0]];
-    size_t n = t->bytes / sz_dtype_size(t->dtype);
-    if (values == NULL || capacity < n)
-        return SZ_ENGINE_CAPACITY;
-    for (size_t i = 0; i < n; i++)
-        values[i] = sz_value_at(t, (const uint8_t *)arena + t->offset, i);
-    *count = n;
     return SZ_ENGINE_OK;
 }

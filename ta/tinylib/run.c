@@ -2,7 +2,7 @@
 #include "bands.h"
 #include "run_packed.h"
 
-static bool is_segment_there(const struct sz_graph *graph, const struct sz_segment *segments, uint16_t index)
+bool sz_is_segment_there(const struct sz_graph *graph, const struct sz_segment *segments, uint16_t index)
 {
     return segments[index].bytes != NULL && segments[index].length == graph->segment_bytes[index] &&
            (uintptr_t)segments[index].bytes % SZ_ALIGNMENT == 0;
@@ -22,7 +22,7 @@ static enum sz_engine_status resolve_inputs(const struct sz_graph *graph, const 
             call->in[i].data = arena + t->offset;
             continue;
         }
-        if (!is_segment_there(graph, segments, t->segment)) {
+        if (!sz_is_segment_there(graph, segments, t->segment)) {
             fault->tensor = op->inputs[i];
             return SZ_ENGINE_SEGMENT;
         }
@@ -132,14 +132,6 @@ enum sz_engine_status sz_graph_run_ops(const struct sz_graph *graph, const struc
         }
     }
     return SZ_ENGINE_OK;
-}
-
-enum sz_engine_status sz_graph_run(const struct sz_graph *graph, const struct sz_segment *segments,
-                                   size_t segment_count, void *arena, size_t arena_length,
-                                   struct sz_fault *fault)
-{
-    return sz_graph_run_ops(graph, segments, segment_count, arena, arena_length, 0, graph->header->op_count,
-                            fault);
 }
 
 /* Widens lowest .. highest by the segments of one operator. */

@@ -32,6 +32,9 @@ enum sz_engine_status sz_prepare_call(const struct sz_graph *graph, const struct
                                       uint8_t *arena, const struct sz_op_record *op, struct sz_call *call,
                                       struct sz_fault *fault);
 
+/* run.c: a weight segment's bytes, as many as the graph says and aligned. */
+bool sz_is_segment_there(const struct sz_graph *graph, const struct sz_segment *segments, uint16_t index);
+
 /* run.c: the target's own where it has one. */
 sz_kernel sz_plain_kernel(const struct sz_graph *graph, uint8_t code, uint8_t dtype);
 

@@ -3,31 +3,12 @@
 
 #if defined(__aarch64__)
 #include "../bounds_f32.h"
-#include "../window.h"
+#include "../reference/kernels.h"
+#include "../taps.h"
 #include "load.h"
 #include "requantise.h"
 
-struct taps {
-    const uint8_t *first; /* channel 0 of the first tap inside the picture */
-    int32_t rows, columns;
-    size_t row, column; /* bytes */
-};
-
-static inline struct taps taps_at(const struct sz_call *call, uint32_t n, uint32_t y, uint32_t x, size_t size)
-{
-    const int32_t *ints = call->op->ints;
-    const uint32_t *in = call->in[0].record->dims;
-    struct sz_span h =
-        sz_span_at((int32_t)y, ints[SZ_STRIDE_H], ints[SZ_PAD_TOP], 1, ints[SZ_WINDOW_H], (int32_t)in[1]);
-    struct sz_span w =
-        sz_span_at((int32_t)x, ints[SZ_STRIDE_W], ints[SZ_PAD_LEFT], 1, ints[SZ_WINDOW_W], (int32_t)in[2]);
-    struct taps t = {call->in[0].data, h.end - h.first, w.end - w.first, in[2] * in[3] * size, in[3] * size};
-    t.first += ((size_t)n * in[1] + (size_t)(h.origin + h.first)) * t.row;
-    t.first += (size_t)(w.origin + w.first) * t.column;
-    return t;
-}
-
-static inline int8x16_t greatest_i8(const struct taps *t, size_t c, int8x16_t low)
+static inline int8x16_t greatest_i8(const struct sz_taps *t, size_t c, int8x16_t low)
 {
     const uint8_t *row = t->first + c;
     for (int32_t i = 0; i < t->rows; i++, row += t->row) {
@@ -36,19 +17,6 @@ static inline int8x16_t greatest_i8(const struct taps *t, size_t c, int8x16_t lo
             low = vmaxq_s8(low, vreinterpretq_s8_u8(sz_neon_load_16(at)));
     }
     return low;
-}
-
-/* One channel. */
-static int8_t greatest_of(const struct taps *t, size_t c, struct sz_bounds bounds)
-{
-    int32_t most = bounds.low;
-    for (int32_t i = 0; i < t->rows; i++) {
-        for (int32_t j = 0; j < t->columns; j++) {
-            int8_t value = (int8_t)t->first[(size_t)i * t->row + (size_t)j * t->column + c];
-            most = value > most ? value : most;
-        }
-    }
-    return (int8_t)(most < bounds.high ? most : bounds.high);
 }
 
 /* 16 channels of a window of 3 x 3. */
@@ -78,18 +46,24 @@ static inline int8x16_t greatest_of_9(const uint8_t *r0, const uint8_t *r1, cons
     return a;
 }
 
+/* The last vector of channels may overlap the one before: y is not x. */
 void sz_neon_max_pool_i8(const struct sz_call *call)
 {
     const uint32_t *out = call->out->dims;
-    size_t channels = out[3], whole = channels / 16 * 16;
+    size_t channels = out[3];
     struct sz_bounds bounds = sz_bounds_of(call->out, call->op->activation);
     int8x16_t low = vdupq_n_s8((int8_t)bounds.low), high = vdupq_n_s8((int8_t)bounds.high);
     int8_t *y = call->y;
+    if (channels < 16) {
+        sz_ref_max_pool_i8(call);
+        return;
+    }
     for (uint32_t row = 0; row < out[0] * out[1]; row++) {
         for (uint32_t column = 0; column < out[2]; column++, y += channels) {
-            struct taps t = taps_at(call, row / out[1], row % out[1], column, 1);
+            struct sz_taps t = sz_taps_at(call, row / out[1], row % out[1], column, 1);
             bool is_3x3 = t.rows == 3 && t.columns == 3;
-            for (size_t c = 0; c < whole; c += 16) {
+            for (size_t next = 0; next < channels; next += 16) {
+                size_t c = next + 16 <= channels ? next : channels - 16;
                 const uint8_t *at = t.first + c;
                 int8x16_t most;
                 if (is_3x3)
@@ -98,8 +72,6 @@ void sz_neon_max_pool_i8(const struct sz_call *call)
                     most = greatest_i8(&t, c, low);
                 sz_neon_store_16(y + c, vreinterpretq_u8_s8(vminq_s8(most, high)));
             }
-            for (size_t c = whole; c < channels; c++)
-                y[c] = greatest_of(&t, c, bounds);
         }
     }
 }
@@ -129,7 +101,7 @@ static inline float32x4_t greatest_of_9_f32(const uint8_t *r0, const uint8_t *r1
     return most;
 }
 
-static inline float32x4_t greatest_f32(const struct taps *t, size_t c)
+static inline float32x4_t greatest_f32(const struct sz_taps *t, size_t c)
 {
     const uint8_t *row = t->first + c * sizeof(float);
     float32x4_t most = vreinterpretq_f32_u8(sz_neon_load_16(row));
@@ -143,31 +115,23 @@ static inline float32x4_t greatest_f32(const struct taps *t, size_t c)
     return most;
 }
 
-static float greatest_of_f32(const struct taps *t, size_t c)
-{
-    const float *first = (const float *)(const void *)t->first + c;
-    float most = *first;
-    for (int32_t i = 0; i < t->rows; i++) {
-        for (int32_t j = 0; j < t->columns; j++) {
-            float value = first[((size_t)i * t->row + (size_t)j * t->column) / sizeof(float)];
-            most = value > most ? value : most;
-        }
-    }
-    return most;
-}
-
 void sz_neon_max_pool_f32(const struct sz_call *call)
 {
     const uint32_t *out = call->out->dims;
-    size_t channels = out[3], whole = channels / 4 * 4;
+    size_t channels = out[3];
     struct sz_range range = sz_range_of(call->op->activation);
     float32x4_t low = vdupq_n_f32(range.low), high = vdupq_n_f32(range.high);
     float *y = call->y;
+    if (channels < 4) {
+        sz_ref_max_pool_f32(call);
+        return;
+    }
     for (uint32_t row = 0; row < out[0] * out[1]; row++) {
         for (uint32_t column = 0; column < out[2]; column++, y += channels) {
-            struct taps t = taps_at(call, row / out[1], row % out[1], column, sizeof(float));
+            struct sz_taps t = sz_taps_at(call, row / out[1], row % out[1], column, sizeof(float));
             bool is_3x3 = t.rows == 3 && t.columns == 3;
-            for (size_t c = 0; c < whole; c += 4) {
+            for (size_t next = 0; next < channels; next += 4) {
+                size_t c = next + 4 <= channels ? next : channels - 4;
                 const uint8_t *at = t.first + c * sizeof(float);
                 float32x4_t most;
                 if (is_3x3)
@@ -176,10 +140,6 @@ void sz_neon_max_pool_f32(const struct sz_call *call)
                     most = greatest_f32(&t, c);
                 most = vminq_f32(vmaxq_f32(most, low), high);
                 sz_neon_store_16(y + c, vreinterpretq_u8_f32(most));
-            }
-            for (size_t c = whole; c < channels; c++) {
-                float32x4_t most = vdupq_n_f32(greatest_of_f32(&t, c));
-                y[c] = vgetq_lane_f32(vminq_f32(vmaxq_f32(most, low), high), 0);
             }
         }
     }
@@ -215,21 +175,19 @@ void sz_neon_global_mean_i8(const struct sz_call *call)
     /* Modulo 2^32, as the sums. */
     uint32_t zero = (uint32_t)pixels * (uint32_t)call->in[0].record->zero_point;
     int32x4_t zeros = vdupq_n_s32((int32_t)zero);
+    if (channels < 8) {
+        sz_ref_global_mean_i8(call);
+        return;
+    }
     for (uint32_t n = 0; n < in[0]; n++, x += pixels * channels, y += channels) {
-        size_t c = 0;
-        for (; c + 8 <= channels; c += 8) {
+        for (size_t next = 0; next < channels; next += 8) {
+            size_t c = next + 8 <= channels ? next : channels - 8;
             int32x4_t sums[2];
             sum_pixels(x + c, pixels, channels, sums);
             sums[0] = sz_neon_scaled(vsubq_s32(sums[0], zeros), vdupq_n_f32(scale), &out);
             sums[1] = sz_neon_scaled(vsubq_s32(sums[1], zeros), vdupq_n_f32(scale), &out);
             int8x16_t values = sz_neon_narrow(sums[0], sums[1], sums[0], sums[1], &out);
             sz_neon_store_8(y + c, vreinterpret_u8_s8(vget_low_s8(values)));
-        }
-        for (; c < channels; c++) {
-            int32_t sum = 0;
-            for (size_t p = 0; p < pixels; p++)
-                sum += (int8_t)x[p * channels + c] - call->in[0].record->zero_point;
-            y[c] = (uint8_t)sz_requantise(sum, scale, call->out->zero_point, bounds);
         }
     }
 }

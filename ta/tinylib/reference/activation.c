@@ -6,21 +6,16 @@
 
 typedef int32_t i32x4 __attribute__((vector_size(16))); /* what comparing sz_f32x4 gives */
 
-static float hard_swish(float x)
-{
-    struct sz_range six = {0.0f, 6.0f};
-    return x * sz_clamp(x + 3.0f, six) * (1.0f / 6.0f);
-}
-
 static float activate(const struct sz_op_record *op, float x)
 {
+    const struct sz_range six = {0.0f, 6.0f};
     switch (op->code) {
     case SZ_OP_LOGISTIC:
         return sz_sigmoidf(x);
     case SZ_OP_TANH:
         return sz_tanhf(x);
     case SZ_OP_HARD_SWISH:
-        return hard_swish(x);
+        return x * sz_clamp(x + 3.0f, six) * (1.0f / 6.0f);
     case SZ_OP_LEAKY_RELU:
         return x < 0.0f ? x * op->floats[0] : x;
     default:
@@ -45,12 +40,6 @@ static void leaky_relu_all(const float *x, float *y, size_t n, float slope)
         y[i] = x[i] < 0.0f ? x[i] * slope : x[i];
 }
 
-static void relu_all(const float *x, float *y, size_t n, struct sz_range range)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = sz_clamp(x[i], range);
-}
-
 void sz_ref_activation_f32(const struct sz_call *call)
 {
     const float *x = call->in[0].data;
@@ -61,7 +50,8 @@ void sz_ref_activation_f32(const struct sz_call *call)
         return;
     }
     if (call->op->code == SZ_OP_RELU) {
-        relu_all(x, y, n, sz_range_of(call->op->activation));
+        memmove(y, x, n * sizeof(*y));
+        sz_clamp_all(y, n, sz_range_of(call->op->activation));
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -123,11 +113,8 @@ void sz_ref_prelu_i8(const struct sz_call *call)
     for (size_t row = 0; row < rows; row++) {
         for (size_t c = 0; c < channels; c++, x++, y++) {
             int32_t v = *x - in->zero_point;
-            if (v < 0)
-                *y = sz_requantise(v * (alpha[c] - slope->zero_point), negative_scale, call->out->zero_point,
-                                   bounds);
-            else
-                *y = sz_requantise(v, scale, call->out->zero_point, bounds);
+            int32_t product = v < 0 ? v * (alpha[c] - slope->zero_point) : v;
+            *y = sz_requantise(product, v < 0 ? negative_scale : scale, call->out->zero_point, bounds);
         }
     }
 }

@@ -24,7 +24,7 @@ static struct rows rows_of(const struct sz_call *call)
     return r;
 }
 
-void sz_ref_add_f32(const struct sz_call *call)
+static void binary_f32(const struct sz_call *call, bool multiply)
 {
     struct rows r = rows_of(call);
     const float *a = call->in[0].data;
@@ -32,20 +32,18 @@ void sz_ref_add_f32(const struct sz_call *call)
     float *y = call->y;
     for (size_t row = 0; row < r.rows; row++)
         for (size_t i = 0; i < r.length; i++, a++, y++)
-            *y = *a + b[i * r.b_step];
+            *y = multiply ? *a * b[i * r.b_step] : *a + b[i * r.b_step];
     sz_clamp_all(call->y, sz_elements(call->out), sz_range_of(call->op->activation));
+}
+
+void sz_ref_add_f32(const struct sz_call *call)
+{
+    binary_f32(call, false);
 }
 
 void sz_ref_mul_f32(const struct sz_call *call)
 {
-    struct rows r = rows_of(call);
-    const float *a = call->in[0].data;
-    const float *b = call->in[1].data;
-    float *y = call->y;
-    for (size_t row = 0; row < r.rows; row++)
-        for (size_t i = 0; i < r.length; i++, a++, y++)
-            *y = *a * b[i * r.b_step];
-    sz_clamp_all(call->y, sz_elements(call->out), sz_range_of(call->op->activation));
+    binary_f32(call, true);
 }
 
 static int8_t add_one(int32_t a, int32_t b, const struct sz_add_terms *t, int32_t zero,

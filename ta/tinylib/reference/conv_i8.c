@@ -36,14 +36,6 @@ static void gather_row(const struct job *job, size_t row, int32_t group, size_t 
     }
 }
 
-static int32_t dot(const int16_t *x, const int8_t *w, int16_t zero_w, size_t n)
-{
-    int32_t sum = 0;
-    for (size_t k = 0; k < n; k++)
-        sum += x[k] * (int16_t)(w[k] - zero_w);
-    return sum;
-}
-
 /* Four rows with the same weights, which are then widened once. */
 static void dot_rows(const int16_t x[SZ_ROWS][PIECE], const int8_t *w, int16_t zero_w, size_t n,
                      int32_t *sums)
@@ -72,7 +64,8 @@ static void finish(const struct job *job, const int32_t *sums, size_t row, size_
     }
 }
 
-/* `rows` (1..4) rows, all columns of one group. */
+/* `rows` (1..4) rows, all columns of one group. Where there are fewer than four, the first stands in for the
+ * others. */
 static void run_rows(const struct job *job, size_t row, size_t rows, int32_t group)
 {
     int16_t pieces[SZ_ROWS][PIECE];
@@ -86,16 +79,11 @@ static void run_rows(const struct job *job, size_t row, size_t rows, int32_t gro
         for (size_t from = 0; from < depth; from += PIECE) {
             size_t n = depth - from < PIECE ? depth - from : PIECE;
             if (block == 0 || depth > PIECE)
-                for (size_t r = 0; r < rows; r++)
-                    gather_row(job, row + r, group, from, n, pieces[r]);
+                for (size_t r = 0; r < SZ_ROWS; r++)
+                    gather_row(job, row + (r < rows ? r : 0), group, from, n, pieces[r]);
             for (size_t c = 0; c < columns; c++) {
                 const int8_t *w = job->w + (first + block + c) * depth + from;
-                if (rows == SZ_ROWS) {
-                    dot_rows((const int16_t(*)[PIECE])pieces, w, job->zero_w, n, &sums[0][c]);
-                    continue;
-                }
-                for (size_t r = 0; r < rows; r++)
-                    sums[r][c] += dot(pieces[r], w, job->zero_w, n);
+                dot_rows((const int16_t(*)[PIECE])pieces, w, job->zero_w, n, &sums[0][c]);
             }
         }
         for (size_t r = 0; r < rows; r++)

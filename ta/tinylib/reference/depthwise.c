@@ -58,20 +58,16 @@ static size_t weight_at(const struct shape *s, int32_t i, int32_t j)
     return ((size_t)i * (size_t)s->window_w + (size_t)j) * s->out_c;
 }
 
-/* One tap for all channels. */
-static void add_tap_f32(const float *restrict x, const float *restrict w, size_t n, float *restrict y)
+/* One tap for all channels; with more than one output channel for each input channel, `multiplier`. */
+static void add_tap_f32(const float *restrict x, const float *restrict w, size_t multiplier, size_t n,
+                        float *restrict y)
 {
-    for (size_t c = 0; c < n; c++)
-        y[c] += x[c] * w[c];
-}
-
-static float single_f32(const struct shape *s, const struct place *p, const float *x, const float *w,
-                        size_t c, float sum)
-{
-    for (int32_t i = p->h.first; i < p->h.end; i++)
-        for (int32_t j = p->w.first; j < p->w.end; j++)
-            sum += x[tap_at(s, p, i, j) + c / s->multiplier] * w[weight_at(s, i, j) + c];
-    return sum;
+    if (multiplier == 1)
+        for (size_t c = 0; c < n; c++)
+            y[c] += x[c] * w[c];
+    else
+        for (size_t c = 0; c < n; c++)
+            y[c] += x[c / multiplier] * w[c];
 }
 
 void sz_ref_depthwise_f32(const struct sz_call *call)
@@ -87,11 +83,9 @@ void sz_ref_depthwise_f32(const struct sz_call *call)
             struct place p = place_of(&s, row / out[1], row % out[1], column);
             for (size_t c = 0; c < s.out_c; c++)
                 y[c] = bias != NULL ? bias[c] : 0.0f;
-            for (size_t c = 0; s.multiplier != 1 && c < s.out_c; c++)
-                y[c] = single_f32(&s, &p, x, w, c, y[c]);
-            for (int32_t i = p.h.first; s.multiplier == 1 && i < p.h.end; i++)
+            for (int32_t i = p.h.first; i < p.h.end; i++)
                 for (int32_t j = p.w.first; j < p.w.end; j++)
-                    add_tap_f32(x + tap_at(&s, &p, i, j), w + weight_at(&s, i, j), s.out_c, y);
+                    add_tap_f32(x + tap_at(&s, &p, i, j), w + weight_at(&s, i, j), s.multiplier, s.out_c, y);
             y += s.out_c;
         }
     }
@@ -111,24 +105,21 @@ static void add_tap_i8(const int8_t *restrict x, const int8_t *restrict w, struc
         sums[c] += (int16_t)(x[c] - zero.x) * (int16_t)(w[c] - zero.w);
 }
 
+/* Sums of n output channels from c on. */
 static void block_i8(const struct shape *s, const struct place *p, const int8_t *x, const int8_t *w, size_t c,
                      struct zeros zero, size_t n, int32_t *sums)
 {
     memset(sums, 0, n * sizeof(*sums));
-    for (int32_t i = p->h.first; i < p->h.end; i++)
-        for (int32_t j = p->w.first; j < p->w.end; j++)
-            add_tap_i8(x + tap_at(s, p, i, j) + c, w + weight_at(s, i, j) + c, zero, n, sums);
-}
-
-static int32_t single_i8(const struct shape *s, const struct place *p, const int8_t *x, const int8_t *w,
-                         size_t c, struct zeros zero)
-{
-    int32_t sum = 0;
-    for (int32_t i = p->h.first; i < p->h.end; i++)
-        for (int32_t j = p->w.first; j < p->w.end; j++)
-            sum +=
-                (x[tap_at(s, p, i, j) + c / s->multiplier] - zero.x) * (w[weight_at(s, i, j) + c] - zero.w);
-    return sum;
+    for (int32_t i = p->h.first; i < p->h.end; i++) {
+        for (int32_t j = p->w.first; j < p->w.end; j++) {
+            const int8_t *from = x + tap_at(s, p, i, j), *by = w + weight_at(s, i, j) + c;
+            if (s->multiplier == 1)
+                add_tap_i8(from + c, by, zero, n, sums);
+            else
+                for (size_t l = 0; l < n; l++)
+                    sums[l] += (from[(c + l) / s->multiplier] - zero.x) * (by[l] - zero.w);
+        }
+    }
 }
 
 void sz_ref_depthwise_i8(const struct sz_call *call)
@@ -150,14 +141,10 @@ void sz_ref_depthwise_i8(const struct sz_call *call)
             size_t n;
             for (size_t c = 0; c < s.out_c; c += n) {
                 n = s.out_c - c < BLOCK_I8 ? s.out_c - c : BLOCK_I8;
-                if (s.multiplier == 1)
-                    block_i8(&s, &p, x, w, c, zero, n, sums);
-                for (size_t l = 0; s.multiplier != 1 && l < n; l++)
-                    sums[l] = single_i8(&s, &p, x, w, c + l, zero);
-                for (size_t l = 0; bias != NULL && l < n; l++)
-                    sums[l] = sz_add_wrapping(sums[l], bias[c + l]);
+                block_i8(&s, &p, x, w, c, zero, n, sums);
                 for (size_t l = 0; l < n; l++)
-                    y[c + l] = sz_requantise(sums[l], scale[c + l], zero_y, bounds);
+                    y[c + l] = sz_requantise(sz_add_wrapping(sums[l], bias != NULL ? bias[c + l] : 0),
+                                             scale[c + l], zero_y, bounds);
             }
             y += s.out_c;
         }

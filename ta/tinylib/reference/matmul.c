@@ -35,24 +35,15 @@ struct sz_geometry sz_geometry_of_fully_connected(const struct sz_call *call, si
     size_t rows = sz_elements(call->in[0].record) / inputs;
     size_t outputs = sz_elements(call->in[1].record) / inputs;
     struct sz_geometry g = {
-        .in_h = (int32_t)rows,
-        .in_w = 1,
-        .in_c = (int32_t)inputs,
-        .out_h = (int32_t)rows,
-        .out_w = 1,
-        .out_c = (int32_t)sz_channels(call->out),
-        .window_h = 1,
-        .window_w = 1,
-        .stride_h = 1,
-        .stride_w = 1,
-        .dilation_h = 1,
-        .dilation_w = 1,
-        .groups = 1,
-        .first = call->op->ints[SZ_FIRST_CHANNEL],
-        .columns = (int32_t)outputs,
-        .rows = rows,
-        .depth = inputs,
-    };
+        .in_w = 1, .window_h = 1, .window_w = 1, .stride_h = 1, .stride_w = 1, .groups = 1};
+    g.dilation_h = g.dilation_w = g.out_w = 1;
+    g.in_h = g.out_h = (int32_t)rows;
+    g.in_c = (int32_t)inputs;
+    g.out_c = (int32_t)sz_channels(call->out);
+    g.first = call->op->ints[SZ_FIRST_CHANNEL];
+    g.columns = (int32_t)outputs;
+    g.rows = rows;
+    g.depth = inputs;
     return g;
 }
 

@@ -1,70 +1,21 @@
 /* Average and maximum over a window, mean over the whole picture. Channels are innermost. */
 #include "../requant.h"
-#include "../window.h"
+#include "../taps.h"
 #include "kernels.h"
 #include "lanes.h"
 
 #define CHANNELS 64 /* int8 sums kept at once: 256 bytes of stack */
 
-struct window {
-    struct sz_span h, w;
-    size_t picture;     /* index of the picture's first value in x */
-    size_t row, column; /* values between rows and between pixels */
-};
-
-static struct window window_at(const struct sz_call *call, uint32_t n, uint32_t y, uint32_t x)
+static void average_at_f32(const struct sz_call *call, const struct sz_taps *t, size_t channels, void *to)
 {
-    const int32_t *ints = call->op->ints;
-    const uint32_t *in = call->in[0].record->dims;
-    struct window w = {
-        .h =
-            sz_span_at((int32_t)y, ints[SZ_STRIDE_H], ints[SZ_PAD_TOP], 1, ints[SZ_WINDOW_H], (int32_t)in[1]),
-        .w = sz_span_at((int32_t)x, ints[SZ_STRIDE_W], ints[SZ_PAD_LEFT], 1, ints[SZ_WINDOW_W],
-                        (int32_t)in[2]),
-        .picture = (size_t)n * in[1] * in[2] * in[3],
-        .row = (size_t)in[2] * in[3],
-        .column = in[3],
-    };
-    return w;
-}
-
-static size_t tap_at(const struct window *w, int32_t i, int32_t j)
-{
-    return w->picture + (size_t)(w->h.origin + i) * w->row + (size_t)(w->w.origin + j) * w->column;
-}
-
-static int32_t covered(const struct window *w)
-{
-    return (w->h.end - w->h.first) * (w->w.end - w->w.first);
-}
-
-typedef void (*pool_at)(const struct sz_call *call, const struct window *w, size_t channels, size_t out);
-
-static void for_each_window(const struct sz_call *call, pool_at pool)
-{
-    const uint32_t *out = call->out->dims;
-    size_t at = 0;
-    for (uint32_t n = 0; n < out[0]; n++) {
-        for (uint32_t y = 0; y < out[1]; y++) {
-            for (uint32_t x = 0; x < out[2]; x++) {
-                struct window w = window_at(call, n, y, x);
-                pool(call, &w, out[3], at);
-                at += out[3];
-            }
-        }
-    }
-}
-
-static void average_at_f32(const struct sz_call *call, const struct window *w, size_t channels, size_t out)
-{
-    const float *x = call->in[0].data;
-    float *y = (float *)call->y + out;
-    float count = (float)covered(w);
+    float *y = to;
+    float count = (float)(t->rows * t->columns);
+    (void)call;
     for (size_t c = 0; c < channels; c++)
         y[c] = 0.0f;
-    for (int32_t i = w->h.first; i < w->h.end; i++) {
-        for (int32_t j = w->w.first; j < w->w.end; j++) {
-            const float *tap = x + tap_at(w, i, j);
+    for (size_t i = 0; i < (size_t)t->rows; i++) {
+        for (size_t j = 0; j < (size_t)t->columns; j++) {
+            const float *tap = (const float *)(const void *)(t->first + i * t->row + j * t->column);
             for (size_t c = 0; c < channels; c++)
                 y[c] += tap[c];
         }
@@ -73,14 +24,14 @@ static void average_at_f32(const struct sz_call *call, const struct window *w, s
         y[c] /= count;
 }
 
-static void max_at_f32(const struct sz_call *call, const struct window *w, size_t channels, size_t out)
+static void max_at_f32(const struct sz_call *call, const struct sz_taps *t, size_t channels, void *to)
 {
-    const float *x = call->in[0].data;
-    float *y = (float *)call->y + out;
-    memcpy(y, x + tap_at(w, w->h.first, w->w.first), channels * sizeof(*y));
-    for (int32_t i = w->h.first; i < w->h.end; i++) {
-        for (int32_t j = w->w.first; j < w->w.end; j++) {
-            const float *tap = x + tap_at(w, i, j);
+    float *y = to;
+    (void)call;
+    memcpy(y, t->first, channels * sizeof(*y));
+    for (size_t i = 0; i < (size_t)t->rows; i++) {
+        for (size_t j = 0; j < (size_t)t->columns; j++) {
+            const float *tap = (const float *)(const void *)(t->first + i * t->row + j * t->column);
             for (size_t c = 0; c < channels; c++)
                 y[c] = tap[c] > y[c] ? tap[c] : y[c];
         }
@@ -100,38 +51,42 @@ static int8_t rounded_average(int32_t sum, int32_t count, bool half_up, struct s
     return (int8_t)(q > bounds.high ? bounds.high : q);
 }
 
-static void average_at_i8(const struct sz_call *call, const struct window *w, size_t channels, size_t out)
+/* Sums of n channels from `first` on. */
+static void sum_i8(const struct sz_taps *t, size_t first, size_t n, int32_t sums[CHANNELS])
 {
-    const int8_t *x = call->in[0].data;
-    int8_t *y = (int8_t *)call->y + out;
+    memset(sums, 0, n * sizeof(*sums));
+    for (size_t i = 0; i < (size_t)t->rows; i++) {
+        for (size_t j = 0; j < (size_t)t->columns; j++) {
+            const int8_t *tap = (const int8_t *)t->first + i * t->row + j * t->column + first;
+            for (size_t c = 0; c < n; c++)
+                sums[c] += tap[c];
+        }
+    }
+}
+
+static void average_at_i8(const struct sz_call *call, const struct sz_taps *t, size_t channels, void *to)
+{
+    int8_t *y = to;
     struct sz_bounds bounds = sz_bounds_of(call->out, call->op->activation);
     bool half_up = call->op->ints[SZ_HALF_UP] != 0;
     int32_t sums[CHANNELS];
     for (size_t first = 0; first < channels; first += CHANNELS) {
         size_t n = channels - first < CHANNELS ? channels - first : CHANNELS;
-        memset(sums, 0, sizeof(sums));
-        for (int32_t i = w->h.first; i < w->h.end; i++) {
-            for (int32_t j = w->w.first; j < w->w.end; j++) {
-                const int8_t *tap = x + tap_at(w, i, j) + first;
-                for (size_t c = 0; c < n; c++)
-                    sums[c] += tap[c];
-            }
-        }
+        sum_i8(t, first, n, sums);
         for (size_t c = 0; c < n; c++)
-            y[first + c] = rounded_average(sums[c], covered(w), half_up, bounds);
+            y[first + c] = rounded_average(sums[c], t->rows * t->columns, half_up, bounds);
     }
 }
 
-static void max_at_i8(const struct sz_call *call, const struct window *w, size_t channels, size_t out)
+static void max_at_i8(const struct sz_call *call, const struct sz_taps *t, size_t channels, void *to)
 {
-    const int8_t *x = call->in[0].data;
-    int8_t *y = (int8_t *)call->y + out;
+    int8_t *y = to;
     struct sz_bounds bounds = sz_bounds_of(call->out, call->op->activation);
     for (size_t c = 0; c < channels; c++)
         y[c] = (int8_t)bounds.low;
-    for (int32_t i = w->h.first; i < w->h.end; i++) {
-        for (int32_t j = w->w.first; j < w->w.end; j++) {
-            const int8_t *tap = x + tap_at(w, i, j);
+    for (size_t i = 0; i < (size_t)t->rows; i++) {
+        for (size_t j = 0; j < (size_t)t->columns; j++) {
+            const int8_t *tap = (const int8_t *)t->first + i * t->row + j * t->column;
             for (size_t c = 0; c < channels; c++)
                 y[c] = tap[c] > y[c] ? tap[c] : y[c];
         }
@@ -142,64 +97,61 @@ static void max_at_i8(const struct sz_call *call, const struct window *w, size_t
 
 void sz_ref_average_pool_f32(const struct sz_call *call)
 {
-    for_each_window(call, average_at_f32);
+    sz_pool(call, sizeof(float), average_at_f32);
     sz_clamp_all(call->y, sz_elements(call->out), sz_range_of(call->op->activation));
 }
 
 void sz_ref_max_pool_f32(const struct sz_call *call)
 {
-    for_each_window(call, max_at_f32);
+    sz_pool(call, sizeof(float), max_at_f32);
     sz_clamp_all(call->y, sz_elements(call->out), sz_range_of(call->op->activation));
 }
 
 void sz_ref_average_pool_i8(const struct sz_call *call)
 {
-    for_each_window(call, average_at_i8);
+    sz_pool(call, 1, average_at_i8);
 }
 
 void sz_ref_max_pool_i8(const struct sz_call *call)
 {
-    for_each_window(call, max_at_i8);
+    sz_pool(call, 1, max_at_i8);
+}
+
+/* The whole of picture n. */
+static struct sz_taps whole(const struct sz_operand *x, uint32_t n)
+{
+    const struct sz_tensor_record *in = x->record;
+    size_t pixel = in->bytes / ((size_t)in->dims[0] * in->dims[1] * in->dims[2]);
+    struct sz_taps t = {x->data, (int32_t)in->dims[1], (int32_t)in->dims[2], in->dims[2] * pixel, pixel};
+    t.first += n * in->dims[1] * t.row;
+    return t;
 }
 
 void sz_ref_global_mean_f32(const struct sz_call *call)
 {
-    const uint32_t *in = call->in[0].record->dims;
-    const float *x = call->in[0].data;
-    float *y = call->y;
-    size_t pixels = (size_t)in[1] * in[2];
-    size_t channels = in[3];
-    for (uint32_t n = 0; n < in[0]; n++, y += channels) {
-        for (size_t c = 0; c < channels; c++)
-            y[c] = 0.0f;
-        for (size_t p = 0; p < pixels; p++, x += channels)
-            for (size_t c = 0; c < channels; c++)
-                y[c] += x[c];
-        for (size_t c = 0; c < channels; c++)
-            y[c] /= (float)pixels;
+    const struct sz_tensor_record *in = call->in[0].record;
+    for (uint32_t n = 0; n < in->dims[0]; n++) {
+        struct sz_taps t = whole(&call->in[0], n);
+        average_at_f32(call, &t, in->dims[3], (float *)call->y + (size_t)n * in->dims[3]);
     }
 }
 
 void sz_ref_global_mean_i8(const struct sz_call *call)
 {
-    const uint32_t *in = call->in[0].record->dims;
-    const int8_t *x = call->in[0].data;
+    const struct sz_tensor_record *in = call->in[0].record;
     int8_t *y = call->y;
-    int32_t zero = call->in[0].record->zero_point;
-    size_t pixels = (size_t)in[1] * in[2];
-    size_t channels = in[3];
-    float scale = call->in[0].record->scale / (call->out->scale * (float)pixels);
+    int32_t pixels = (int32_t)(in->dims[1] * in->dims[2]);
+    float scale = in->scale / (call->out->scale * (float)pixels);
     struct sz_bounds bounds = sz_bounds_of(call->out, SZ_ACT_NONE);
     int32_t sums[CHANNELS];
-    for (uint32_t n = 0; n < in[0]; n++, x += pixels * channels, y += channels) {
-        for (size_t first = 0; first < channels; first += CHANNELS) {
-            size_t count = channels - first < CHANNELS ? channels - first : CHANNELS;
-            memset(sums, 0, sizeof(sums));
-            for (size_t p = 0; p < pixels; p++)
-                for (size_t c = 0; c < count; c++)
-                    sums[c] += x[p * channels + first + c] - zero;
+    for (uint32_t n = 0; n < in->dims[0]; n++, y += in->dims[3]) {
+        struct sz_taps t = whole(&call->in[0], n);
+        for (size_t first = 0; first < in->dims[3]; first += CHANNELS) {
+            size_t count = in->dims[3] - first < CHANNELS ? in->dims[3] - first : CHANNELS;
+            sum_i8(&t, first, count, sums);
             for (size_t c = 0; c < count; c++)
-                y[first + c] = sz_requantise(sums[c], scale, call->out->zero_point, bounds);
+                y[first + c] =
+                    sz_requantise(sums[c] - pixels * in->zero_point, scale, call->out->zero_point, bounds);
         }
     }
 }

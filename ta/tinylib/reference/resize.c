@@ -84,41 +84,51 @@ static struct corners corners_of(const struct sz_call *call, uint32_t n, struct 
     return c;
 }
 
-void sz_ref_resize_bilinear_f32(const struct sz_call *call)
+/* `at` is the index of the pixel's first channel in y. */
+typedef void (*pixel_of)(const struct sz_call *call, const struct corners *c, size_t at);
+
+static void for_each_pixel(const struct sz_call *call, pixel_of pixel)
 {
     const uint32_t *out = call->out->dims;
-    const float *x = call->in[0].data;
-    float *y = call->y;
+    size_t at = 0;
     for (uint32_t n = 0; n < out[0]; n++) {
         for (uint32_t i = 0; i < out[1]; i++) {
             struct between v = between_of(call, 1, i);
-            for (uint32_t j = 0; j < out[2]; j++, y += out[3]) {
+            for (uint32_t j = 0; j < out[2]; j++, at += out[3]) {
                 struct corners c = corners_of(call, n, v, between_of(call, 2, j));
-                for (uint32_t k = 0; k < out[3]; k++)
-                    y[k] = x[c.at[0] + k] * c.weight[0] + x[c.at[1] + k] * c.weight[1] +
-                           x[c.at[2] + k] * c.weight[2] + x[c.at[3] + k] * c.weight[3];
+                pixel(call, &c, at);
             }
         }
     }
 }
 
+static void pixel_f32(const struct sz_call *call, const struct corners *c, size_t at)
+{
+    const float *x = call->in[0].data;
+    float *y = (float *)call->y + at;
+    for (uint32_t k = 0; k < call->out->dims[3]; k++)
+        y[k] = x[c->at[0] + k] * c->weight[0] + x[c->at[1] + k] * c->weight[1] +
+               x[c->at[2] + k] * c->weight[2] + x[c->at[3] + k] * c->weight[3];
+}
+
+static void pixel_i8(const struct sz_call *call, const struct corners *c, size_t at)
+{
+    const int8_t *x = call->in[0].data;
+    int8_t *y = (int8_t *)call->y + at;
+    for (uint32_t k = 0; k < call->out->dims[3]; k++) {
+        float q = 0.0f;
+        for (uint32_t i = 0; i < 4; i++)
+            q += (float)x[c->at[i] + k] * c->weight[i];
+        y[k] = sz_quantise_scaled(q, 0, (struct sz_bounds){-128, 127});
+    }
+}
+
+void sz_ref_resize_bilinear_f32(const struct sz_call *call)
+{
+    for_each_pixel(call, pixel_f32);
+}
+
 void sz_ref_resize_bilinear_i8(const struct sz_call *call)
 {
-    const uint32_t *out = call->out->dims;
-    const int8_t *x = call->in[0].data;
-    int8_t *y = call->y;
-    struct sz_bounds bounds = {-128, 127};
-    for (uint32_t n = 0; n < out[0]; n++) {
-        for (uint32_t i = 0; i < out[1]; i++) {
-            struct between v = between_of(call, 1, i);
-            for (uint32_t j = 0; j < out[2]; j++, y += out[3]) {
-                struct corners c = corners_of(call, n, v, between_of(call, 2, j));
-                for (uint32_t k = 0; k < out[3]; k++) {
-                    float q = (float)x[c.at[0] + k] * c.weight[0] + (float)x[c.at[1] + k] * c.weight[1] +
-                              (float)x[c.at[2] + k] * c.weight[2] + (float)x[c.at[3] + k] * c.weight[3];
-                    y[k] = sz_quantise_scaled(q, 0, bounds);
-                }
-            }
-        }
-    }
+    for_each_pixel(call, pixel_i8);
 }
