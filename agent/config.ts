@@ -145,7 +145,12 @@ const withDerivedDefaults = (config: Config, env: NonNullable<ConfigSources['env
       ...config.broker,
       clientId: config.broker.clientId || `smart-zone-${name}`,
       passwordFile: fileNamed(config.broker.passwordFile, env),
-      tls: { ...tls, ca: fileNamed(tls.ca, env), cert: fileNamed(tls.cert, env), key: fileNamed(tls.key, env) },
+      tls: {
+        ...tls,
+        ca: fileNamed(tls.ca, env),
+        cert: fileNamed(tls.cert, env),
+        key: fileNamed(tls.key, env),
+      },
     },
     tee: { ...config.tee, storageDir: config.tee.storageDir || join(state, 'tee') },
     models: { directory: config.models.directory || join(state, 'models') },

@@ -25,8 +25,8 @@ const cFiles = (folder, recursive) =>
     .filter((name) => name.endsWith('.c'))
     .map((name) => join(ta, folder, name))
     .sort();
-const engine = () => [...cFiles('tinylib', true), ...cFiles('tinylibm', true)];
-const others = () => ['.', 'trust', 'models'].flatMap((folder) => cFiles(folder, false));
+const engine = [...cFiles('tinylib', true), ...cFiles('tinylibm', true)];
+const others = ['.', 'trust', 'models'].flatMap((folder) => cFiles(folder, false));
 
 /** name → 'U' or 'T' of an object file's global symbols. */
 const symbolsOf = (nm, object) =>
@@ -37,12 +37,12 @@ const symbolsOf = (nm, object) =>
 
 /** The engine's sources that are linked: those that define what somebody before them lacks. */
 const linkedSources = ({ cross, flags }, folder) => {
-  const compiled = [...others(), ...engine()].map((source, i) => {
+  const compiled = [...others, ...engine].map((source, i) => {
     const object = join(folder, `${i}.o`);
-    execFileSync(`${cross}gcc`, ['-std=c11', '-O1', '-c', ...INCLUDES, ...flags, '-o', object, source]);
+    execFileSync(`${cross}gcc`, ['-std=c11', '-O0', '-c', ...INCLUDES, ...flags, '-o', object, source]);
     const symbols = symbolsOf(`${cross}nm`, object);
     const named = (wanted) => symbols.filter(([, type]) => (type === 'U') === wanted).map(([name]) => name);
-    return { source, needs: named(true), gives: named(false), ofEngine: engine().includes(source) };
+    return { source, needs: named(true), gives: named(false), ofEngine: engine.includes(source) };
   });
   const taken = compiled.filter(({ ofEngine }) => !ofEngine);
   for (const { needs } of taken)

@@ -35,14 +35,32 @@ const DEATHS_PER_FRAME = 2;
 const BUSY_RETRIES = 100;
 const BUSY_WAIT_MS = 50;
 
+interface FrameUnderWay {
+  readonly frame: QueuedFrame;
+  /** Consecutive. */
+  readonly number: number;
+  state: 'waiting' | 'labelled' | 'lost';
+  /** It has gone to the TEE, and not in vain; or it is done. */
+  readonly whenSent: Promise<void>;
+  readonly sent: () => void;
+  done: Promise<void>;
+}
+
+/** What a frame that was handed over early came to; undefined: the TA has not seen it. */
+type Early = { readonly label: SealedLabel } | { readonly error: unknown } | undefined;
+
 /**
- * Frames to the TEE one by one, labels to the broker, and only then the frame's acknowledgement. A frame that the TA refuses
- * is acknowledged and counted by the TA's code: sending it again would not change the answer.
+ * Frames to the TEE in their order, labels to the broker, and only then the frame's acknowledgement. A frame that the TA refuses
+ * is acknowledged and counted by the TA's code: sending it again would not change the answer. While the TA works on one frame the
+ * next is handed over; it is worked on only if the one before it got its label, so that none overtakes another.
  */
 export class FramePump {
   readonly #parts: PumpParts;
   #stopping = false;
   #running: Promise<void> | undefined;
+  #number = 0;
+  /** When the TEE answered last. */
+  #answered = -Infinity;
 
   constructor(parts: PumpParts) {
     this.#parts = parts;
@@ -68,23 +86,68 @@ export class FramePump {
 
   async #run(): Promise<void> {
     const { queue, labels, ready } = this.#parts;
+    let before: FrameUnderWay | undefined;
     for (;;) {
       // Wait before taking: a frame that waits in the queue can still give way to a newer one.
-      if (!(await ready.pass())) return;
+      if (!(await ready.pass())) break;
       await labels.room();
-      if (this.#stopping) return;
+      if (this.#stopping) break;
       const frame = await queue.take();
-      if (!frame) return;
-      await this.#work(frame);
+      if (!frame) break;
+      const next = this.#begin(frame, before);
+      await before?.done;
+      before = next;
+    }
+    await before?.done;
+  }
+
+  #begin(frame: QueuedFrame, before: FrameUnderWay | undefined): FrameUnderWay {
+    let sent: () => void = () => undefined;
+    const whenSent = new Promise<void>((resolve) => (sent = resolve));
+    const underWay: FrameUnderWay = {
+      frame,
+      number: (this.#number += 1),
+      state: 'waiting',
+      whenSent,
+      sent,
+      done: Promise.resolve(),
+    };
+    underWay.done = this.#work(underWay, before).finally(sent);
+    return underWay;
+  }
+
+  async #work(own: FrameUnderWay, before: FrameUnderWay | undefined): Promise<void> {
+    const fits = own.frame.record.length <= BUFFER.in;
+    const early = before?.state === 'waiting' && fits ? this.#handOver(own, before) : undefined;
+    await before?.done;
+    // Then the TEE has not skipped it.
+    if (early && before?.state === 'labelled') own.sent();
+    await this.#finish(own, await early);
+  }
+
+  /** Never rejects. */
+  async #handOver({ frame, number }: FrameUnderWay, before: FrameUnderWay): Promise<Early> {
+    await before.whenSent;
+    try {
+      const label = await this.#parts.tee.frameAfter(frame.record, number);
+      return label && { label };
+    } catch (error) {
+      return { error };
     }
   }
 
-  async #work(frame: QueuedFrame): Promise<void> {
+  async #finish(own: FrameUnderWay, early: Early): Promise<void> {
+    const { frame } = own;
     const { counters, labelOffers, labels, link, log, topics } = this.#parts;
-    const taken = performance.now();
+    const taken = Math.max(frame.arrived, this.#answered);
     counters.stage('queue', taken - frame.arrived);
-    if (frame.record.length > BUFFER.in) return this.#lose(frame, 'TOO_LONG');
-    const label = await this.#infer(frame);
+    if (frame.record.length > BUFFER.in) {
+      own.state = 'lost';
+      return this.#lose(frame, 'TOO_LONG');
+    }
+    const label = await this.#infer(own, early);
+    this.#answered = performance.now();
+    own.state = label ? 'labelled' : 'lost';
     if (!label) return;
     const sealed = performance.now();
     counters.stage('tee', sealed - taken);
@@ -113,15 +176,18 @@ export class FramePump {
   }
 
   /** undefined: the frame was given up (and counted), or the agent is stopping. */
-  async #infer(frame: QueuedFrame): Promise<SealedLabel | undefined> {
+  async #infer({ frame, number, sent }: FrameUnderWay, early: Early): Promise<SealedLabel | undefined> {
     const { ready, sensorOffers, tee } = this.#parts;
     let deaths = 0;
     let busy = 0;
     let replayed = false;
+    let first = early;
     for (;;) {
       if (!(await ready.pass())) return undefined;
+      const given = first;
+      first = undefined;
       try {
-        return await tee.frame(frame.record);
+        return await (given ? outcomeOf(given) : tee.frame(frame.record, number, sent));
       } catch (error) {
         if (isSmartZoneError(error, 'TEE_UNREACHABLE')) {
           await new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS));
@@ -150,3 +216,8 @@ export class FramePump {
     frame.acknowledge();
   }
 }
+
+const outcomeOf = (early: NonNullable<Early>): SealedLabel => {
+  if ('label' in early) return early.label;
+  throw early.error;
+};

@@ -1,11 +1,12 @@
 /**
  * Labels on their way to the broker. The TA keeps the last eight sealed labels of a channel and answers a frame that comes
- * again with the identical one: with at most so many unacknowledged, a crash of the agent loses none.
+ * again with the identical one: with at most so many unacknowledged, a crash of the agent loses none. One more than these may be
+ * in the TEE: the next frame is taken while there is room for the one before it.
  */
 export class LabelWindow {
   readonly #outstanding = new Set<Promise<void>>();
 
-  constructor(private readonly limit = 8) {}
+  constructor(private readonly limit = 7) {}
 
   /** Resolves when there is room for one more label. */
   async room(): Promise<void> {

@@ -139,9 +139,46 @@ export class TeeClient extends EventEmitter<TeeEvents> {
     return { offer: output, epoch: b };
   }
 
-  async frame(record: Uint8Array): Promise<SealedLabel> {
-    const { output, b, c, d } = await this.#call(Command.FRAME, record);
-    return { record: output, epoch: b, sensor: kidFromWords(c, d) };
+  /**
+   * @param frame the caller's number of it
+   * @param sent called when it has gone to the TEE
+   */
+  async frame(record: Uint8Array, frame = 0, sent: () => void = () => undefined): Promise<SealedLabel> {
+    const reply = await this.#turn((tee) => {
+      const answer = tee.invoke({ kind: 'invoke', command: Command.FRAME, input: record, value: 0, frame });
+      sent();
+      return answer;
+    });
+    return sealedLabel(accepted(reply));
+  }
+
+  /**
+   * Frame number `frame`, handed over while the TA still works on the one before it, so that the TA need not wait for it.
+   * undefined: that one got no label, the TA has not seen this one, and it is to be given to frame() when that one is settled.
+   * At most one at a time.
+   */
+  async frameAfter(record: Uint8Array, frame: number): Promise<SealedLabel | undefined> {
+    const tee = this.#process;
+    if (tee === undefined || this.#stopped) return undefined;
+    const follows = frame - 1;
+    const request = {
+      kind: 'invoke',
+      command: Command.FRAME,
+      input: record,
+      value: 0,
+      frame,
+      follows,
+    } as const;
+    const reply = tee.invokeIf(request);
+    // Whoever has the next turn may begin: the process answers in order. stop() waits for both.
+    this.#last = Promise.all([this.#last, reply.catch(() => undefined)]);
+    try {
+      const answered = await reply;
+      return answered && sealedLabel(accepted(answered));
+    } catch (error) {
+      if (isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT')) this.#lose(tee, error);
+      throw error;
+    }
   }
 
   /** @param channelId 8 bytes */
@@ -244,6 +281,12 @@ const accepted = (reply: InvokeReply): InvokeReply => {
   if (status !== 0) throw SmartZoneError.fromNumber(status);
   return reply;
 };
+
+const sealedLabel = ({ output, b, c, d }: InvokeReply): SealedLabel => ({
+  record: output,
+  epoch: b,
+  sensor: kidFromWords(c, d),
+});
 
 const segmentWanted = ({ b }: InvokeReply): number | undefined => (b === ALL_SEGMENTS ? undefined : b);
 

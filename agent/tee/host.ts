@@ -6,6 +6,7 @@ import {
   type HostReply,
   type HostRequest,
   type InvokeReply,
+  type InvokeRequest,
   type ModelRequest,
 } from './messages.js';
 import { ModelFile } from './model-file.js';
@@ -45,12 +46,28 @@ const sendSegment = async (opened: TeeSession, index: number): Promise<InvokeRep
 };
 
 /** A long request is read to where the TEE reads it. */
-const inputOf = (opened: TeeSession, input: Uint8Array | number): Uint8Array => {
+const inputOf = (opened: TeeSession, { input, at = 0 }: InvokeRequest): Uint8Array => {
   if (typeof input !== 'number') return input;
   const half = opened.half(0);
   const bytes = input <= half.length ? half.subarray(0, input) : new Uint8Array(input);
-  readRequest(REQUEST_DESCRIPTOR, bytes);
+  readRequest(REQUEST_DESCRIPTOR, bytes, at);
   return bytes;
+};
+
+/** The last frame, if it got its label. */
+let labelled: number | undefined;
+
+/** Frames in their order only: the TA refuses a frame with a lower number than one that it has seen. */
+const answerFrame = async (
+  opened: TeeSession,
+  frames: SegmentFeeder,
+  request: InvokeRequest,
+): Promise<HostReply> => {
+  if (request.follows !== undefined && request.follows !== labelled) return { kind: 'skipped' };
+  labelled = undefined;
+  const reply = await frames.frame(inputOf(opened, request));
+  if (reply.status === 0) labelled = request.frame;
+  return reply;
 };
 
 const answer = async (request: HostRequest): Promise<HostReply> => {
@@ -66,11 +83,9 @@ const answer = async (request: HostRequest): Promise<HostReply> => {
       return { kind: 'ready' };
     case 'segment':
       return await sendSegment(session, request.index);
-    case 'invoke': {
-      const input = inputOf(session, request.input);
-      if (request.command === Command.FRAME) return await feeder.frame(input);
-      return await session.invoke(request.command, input, request.value);
-    }
+    case 'invoke':
+      if (request.command === Command.FRAME) return await answerFrame(session, feeder, request);
+      return await session.invoke(request.command, inputOf(session, request), request.value);
   }
 };
 
@@ -78,11 +93,15 @@ const reply = (message: HostReply | HostProgress): void => {
   process.send?.(message);
 };
 
+/** One after the other: a frame may be here before the one that it follows is done. */
+let last: Promise<void> = Promise.resolve();
 process.on('message', (request: HostRequest) => {
-  answer(request).then(reply, (error: unknown) => {
-    const { message, code } = error as Error & { code?: unknown };
-    reply({ kind: 'failure', message, teec: typeof code === 'number' ? code : undefined });
-  });
+  last = last
+    .then(() => answer(request))
+    .then(reply, (error: unknown) => {
+      const { message, code } = error as Error & { code?: unknown };
+      reply({ kind: 'failure', message, teec: typeof code === 'number' ? code : undefined });
+    });
 });
 
 process.on('disconnect', () => {

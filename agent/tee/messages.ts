@@ -1,6 +1,6 @@
 /**
  * What the daemon and its TEE client process say to each other (child_process IPC, structured clone: bytes travel as bytes).
- * One request is under way at a time.
+ * Requests are answered in their order, one after the other.
  */
 export interface OpenRequest {
   readonly kind: 'open';
@@ -17,6 +17,12 @@ export interface InvokeRequest {
   readonly input: Uint8Array | number;
   /** Value parameter a. */
   readonly value: number;
+  /** Where a long request begins in the request file. */
+  readonly at?: number;
+  /** Of FRAME: the daemon's number of it. */
+  readonly frame?: number;
+  /** Only if the last frame was this one and got its label; otherwise the answer is `skipped`, and the TA has not seen it. */
+  readonly follows?: number;
 }
 
 /** The descriptor of the request file in the TEE client process. */
@@ -67,4 +73,4 @@ export interface HostProgress {
   readonly kind: 'progress';
 }
 
-export type HostReply = { readonly kind: 'opened' | 'ready' } | InvokeReply | HostFailure;
+export type HostReply = { readonly kind: 'opened' | 'ready' | 'skipped' } | InvokeReply | HostFailure;

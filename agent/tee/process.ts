@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { BUFFER } from '../../protocol/codes.js';
 import { SmartZoneError } from '../../protocol/errors.js';
 import type { TeeConfig } from '../config.js';
 import { packageRoot } from '../package-root.js';
@@ -19,16 +20,19 @@ import { LEAST_BYTES, RequestFile } from './request-file.js';
 /**
  * One TEE client process with one open session. It is a process of its own because a call that hangs in the TEE (a dead
  * tee-supplicant) cannot be cancelled: killing the client is the one way out, and the daemon must survive that.
- * Requests must not overlap.
+ * Requests are answered in their order; of long ones at most two may be under way.
  */
 export class TeeProcess {
   readonly #child: ChildProcess;
   readonly #deadlineMs: number;
   readonly #file: RequestFile;
   readonly exited: Promise<void>;
-  #answer: ((reply: HostReply | undefined) => void) | undefined;
+  /** Requests without an answer, the oldest first: that one the TEE works on, and its deadline runs. */
+  readonly #waiting: Waiting[] = [];
   #deadline: NodeJS.Timeout | undefined;
   #dead = false;
+  /** Which half of the request file the next long request goes to. */
+  #half = 0;
 
   private constructor(child: ChildProcess, file: RequestFile, deadlineMs: number) {
     this.#child = child;
@@ -37,13 +41,13 @@ export class TeeProcess {
     child.on('message', (message) => {
       const reply = message as HostReply | HostProgress;
       if (reply.kind === 'progress') this.#deadline?.refresh();
-      else this.#answer?.(reply);
+      else this.#settle(reply);
     });
     this.exited = new Promise((resolve) => {
       const gone = (): void => {
         if (!this.#dead) file.close();
         this.#dead = true;
-        this.#answer?.(undefined);
+        this.#abandon(new SmartZoneError('TEE_DIED', 'the TEE client process ended'));
         resolve();
       };
       child.once('exit', gone);
@@ -92,18 +96,31 @@ export class TeeProcess {
     return this.#child.pid;
   }
 
-  /** One call. Throws TEE_TIMEOUT or TEE_DIED (the process must then be killed), or what teecError() makes of a failure. */
+  /**
+   * One call. Throws TEE_TIMEOUT or TEE_DIED (the process must then be killed), TEE_UNREACHABLE where one of these came before the
+   * TEE saw the request, or what teecError() makes of a failure.
+   */
   async invoke(request: InvokeRequest | SegmentRequest): Promise<InvokeReply> {
+    const reply = await this.invokeIf(request);
+    if (reply === undefined) throw new SmartZoneError('TEE_DIED');
+    return reply;
+  }
+
+  /** The same for a request that `follows` another; undefined: it was skipped. */
+  async invokeIf(request: InvokeRequest | SegmentRequest): Promise<InvokeReply | undefined> {
     const reply = await this.#request(request.kind === 'invoke' ? this.#laidDown(request) : request);
     if (reply.kind === 'reply') return reply;
+    if (reply.kind === 'skipped') return undefined;
     throw reply.kind === 'failure' ? teecError(reply.teec, reply.message) : new SmartZoneError('TEE_DIED');
   }
 
   #laidDown(request: InvokeRequest): InvokeRequest {
     const { input } = request;
     if (typeof input === 'number' || input.length < LEAST_BYTES || this.#dead) return request;
-    this.#file.write(input);
-    return { ...request, input: input.length };
+    const at = this.#half * BUFFER.in;
+    this.#half = 1 - this.#half;
+    this.#file.write(input, at);
+    return { ...request, input: input.length, at };
   }
 
   /** Opens a package's file. Throws MODEL_UNKNOWN where it cannot be opened. */
@@ -126,22 +143,43 @@ export class TeeProcess {
 
   #request(request: HostRequest): Promise<HostReply> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#answer = undefined;
-        reject(new SmartZoneError('TEE_TIMEOUT', `${this.#deadlineMs} ms`));
-      }, this.#deadlineMs);
-      this.#deadline = timer;
-      const died = (): void => reject(new SmartZoneError('TEE_DIED', 'the TEE client process ended'));
-      this.#answer = (reply) => {
-        clearTimeout(timer);
-        this.#answer = undefined;
-        if (reply) resolve(reply);
-        else died();
-      };
-      if (this.#dead || !this.#child.connected) this.#answer(undefined);
-      else this.#child.send(request, (error) => error && this.#answer?.(undefined));
+      if (this.#dead || !this.#child.connected) {
+        reject(new SmartZoneError('TEE_DIED', 'the TEE client process ended'));
+        return;
+      }
+      this.#waiting.push({ resolve, reject });
+      if (this.#waiting.length === 1) this.#startDeadline();
+      this.#child.send(request, (error) => {
+        if (error) this.#abandon(new SmartZoneError('TEE_DIED', 'the TEE client process ended'));
+      });
     });
   }
+
+  #startDeadline(): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => {
+      this.#abandon(new SmartZoneError('TEE_TIMEOUT', `${this.#deadlineMs} ms`));
+    }, this.#deadlineMs);
+  }
+
+  #settle(reply: HostReply): void {
+    clearTimeout(this.#deadline);
+    this.#waiting.shift()?.resolve(reply);
+    if (this.#waiting.length > 0) this.#startDeadline();
+  }
+
+  /** No answers will come: the oldest request is the cause, the TEE has not seen the others. */
+  #abandon(cause: SmartZoneError): void {
+    clearTimeout(this.#deadline);
+    this.#waiting.shift()?.reject(cause);
+    for (const { reject } of this.#waiting.splice(0))
+      reject(new SmartZoneError('TEE_UNREACHABLE', 'the TEE was lost before this request'));
+  }
+}
+
+interface Waiting {
+  readonly resolve: (reply: HostReply) => void;
+  readonly reject: (error: SmartZoneError) => void;
 }
 
 /** The compiled host: beside this file, or in dist/ when this file runs from source under jest. */

@@ -34,8 +34,10 @@ export class RequestFile {
     }
   }
 
-  write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) at += writeSync(this.descriptor, bytes, at, bytes.length - at, at);
+  /** @param start where in the file */
+  write(bytes: Uint8Array, start: number): void {
+    for (let at = 0; at < bytes.length;)
+      at += writeSync(this.descriptor, bytes, at, bytes.length - at, start + at);
   }
 
   close(): void {
@@ -43,10 +45,10 @@ export class RequestFile {
   }
 }
 
-/** Reads the request that lies in an inherited file. @throws Error where it is shorter than `into` */
-export const readRequest = (descriptor: number, into: Uint8Array): void => {
+/** Reads the request that begins at `start` in an inherited file. @throws Error where it is shorter than `into` */
+export const readRequest = (descriptor: number, into: Uint8Array, start: number): void => {
   for (let at = 0; at < into.length;) {
-    const read = readSync(descriptor, into, at, into.length - at, at);
+    const read = readSync(descriptor, into, at, into.length - at, start + at);
     if (read === 0) throw new Error('the request file ends early');
     at += read;
   }

@@ -72,7 +72,7 @@ test('all of them at once, two channels a sensor, the last labels of each', asyn
 test('big labels of many sensors take a bounded share of the heap, the oldest go first', async () => {
   const model = await pack(importTflite(await faceNetwork(), 'faces'), {
     name: 'faces',
-    results: { ...BLAZEFACE_RESULTS, most: 64 } as typeof BLAZEFACE_RESULTS,
+    results: { ...BLAZEFACE_RESULTS, most: 64 },
     preset: 'face-detection-short-range',
     labels: ['x'.repeat(48)],
   });
