@@ -40,7 +40,8 @@ describe('loadConfig', () => {
     expect(refusal({ set }).message).toContain('LoadCredential');
     for (const name of ['', '..', '../ca', '/etc/passwd'])
       expect(
-        refusal({ set: [`broker.tls.ca=credential:${name}`], env: { CREDENTIALS_DIRECTORY: folder } }).message,
+        refusal({ set: [`broker.tls.ca=credential:${name}`], env: { CREDENTIALS_DIRECTORY: folder } })
+          .message,
       ).toContain('without slashes');
   });
 
