@@ -130,7 +130,6 @@ static void pieces(void)
 {
     struct opened o;
     struct sz_fault fault;
-    uint16_t lowest = 9, highest = 9;
     int8_t input[108], whole[5];
     sample_classifier(&o.b);
     open_sample(&o);
@@ -143,10 +142,6 @@ static void pieces(void)
     CHECK(run_all(&o) == SZ_ENGINE_OK);
     memcpy(whole, sz_graph_output(&o.graph, 0, o.arena, o.arena_length, &y), sizeof(whole));
     CHECK(y->bytes == 5 && sz_graph_output(&o.graph, 1, o.arena, o.arena_length, &y) == NULL);
-    CHECK(sz_graph_op_segments(&o.graph, 0, &lowest, &highest) && lowest == 0 && highest == 0);
-    CHECK(sz_graph_op_segments(&o.graph, 5, &lowest, &highest) && lowest == 1 && highest == 1);
-    CHECK(!sz_graph_op_segments(&o.graph, 2, &lowest, &highest));
-    CHECK(!sz_graph_op_segments(&o.graph, ops, &lowest, &highest));
     /* Only one segment at a time: stops before operator 5, and goes on there. */
     struct sz_segment one[2] = {o.segments[0], {NULL, 0}};
     memset(o.arena, 0, o.arena_length);

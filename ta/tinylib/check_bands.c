@@ -127,10 +127,20 @@ static bool is_apart(const struct sz_graph *graph, uint32_t i, struct sz_fault *
     return true;
 }
 
+/* From the first to the last that any of them reads. */
 static bool are_segments_few(const struct sz_graph *graph)
 {
-    uint16_t lowest = 0, highest = 0;
-    return !sz_graph_op_segments(graph, 0, &lowest, &highest) || highest - lowest < SZ_MAX_BAND_SEGMENTS;
+    uint16_t lowest = UINT16_MAX, highest = 0;
+    for (uint32_t i = 0; i < graph->header->band_ops; i++) {
+        for (uint32_t k = 0; k < graph->ops[i].input_count; k++) {
+            const struct sz_tensor_record *t = &graph->tensors[graph->ops[i].inputs[k]];
+            if (graph->ops[i].inputs[k] == SZ_NONE || t->place != SZ_WEIGHTS)
+                continue;
+            lowest = t->segment < lowest ? t->segment : lowest;
+            highest = t->segment > highest ? t->segment : highest;
+        }
+    }
+    return highest < lowest || highest - lowest < SZ_MAX_BAND_SEGMENTS;
 }
 
 /* Does somebody still need a row of what operator k computes? */

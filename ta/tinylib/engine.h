@@ -95,20 +95,12 @@ enum sz_engine_status sz_graph_open(struct sz_graph *graph, const void *bytes, s
  * Runs operators first .. first + count - 1. To be called for consecutive ranges from 0 on with the same
  * arena; between calls the caller may exchange segments. Only segments that the range needs must be there.
  * Stops before the first operator whose segment is missing: nothing of that operator has run, and fault->op
- * is where to continue.
+ * is where to continue. Operators that run in bands (graph.h: band_ops) run as if they were one: a range has
+ * all of them or none, and each needs the segments of all.
  */
 enum sz_engine_status sz_graph_run_ops(const struct sz_graph *graph, const struct sz_segment *segments,
                                        size_t segment_count, void *arena, size_t arena_length, uint32_t first,
                                        uint32_t count, struct sz_fault *fault);
-
-/*
- * Operators that run in bands (graph.h: band_ops) run as if they were one: a range has all of them or none,
- * and each needs the segments of all.
- *
- * The segments that one operator reads: lowest and highest index (they need not all be used between). False
- * if it reads no weights or there is no such operator.
- */
-bool sz_graph_op_segments(const struct sz_graph *graph, uint32_t op, uint16_t *lowest, uint16_t *highest);
 
 /*
  * Writes the graph's input. `dims` is the shape of `data`: the input's dims exactly, or without a leading dim

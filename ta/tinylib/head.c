@@ -12,6 +12,20 @@ float sz_value_at(const struct sz_tensor_record *t, const void *data, size_t i)
     return (float)(((const int8_t *)data)[i] - t->zero_point) * t->scale;
 }
 
+/* More elements than there are values of int8: each value's exponential once. Added up in the same order. */
+static float sum_of_i8(const struct sz_tensor_record *t, const uint8_t *data, size_t n, float greatest)
+{
+    float exponentials[256], sum = 0.0f;
+    bool seen[256] = {false};
+    for (size_t i = 0; i < n; i++) {
+        if (!seen[data[i]])
+            exponentials[data[i]] = sz_expf(sz_value_at(t, data, i) - greatest);
+        seen[data[i]] = true;
+        sum += exponentials[data[i]];
+    }
+    return sum;
+}
+
 struct sz_softmax sz_softmax_of(const struct sz_tensor_record *t, const void *data, size_t from, size_t n)
 {
     struct sz_softmax s = {sz_value_at(t, data, from), 0.0f};
@@ -19,8 +33,11 @@ struct sz_softmax sz_softmax_of(const struct sz_tensor_record *t, const void *da
         float v = sz_value_at(t, data, from + i);
         s.greatest = v > s.greatest ? v : s.greatest;
     }
-    for (size_t i = 0; i < n; i++)
-        s.sum += sz_expf(sz_value_at(t, data, from + i) - s.greatest);
+    if (t->dtype == SZ_I8 && n > 256)
+        s.sum = sum_of_i8(t, (const uint8_t *)data + from, n, s.greatest);
+    else
+        for (size_t i = 0; i < n; i++)
+            s.sum += sz_expf(sz_value_at(t, data, from + i) - s.greatest);
     return s;
 }
 
@@ -44,11 +61,12 @@ static void top_k(const struct sz_head_record *head, const struct sz_tensor_reco
 {
     size_t n = t->bytes / sz_dtype_size(t->dtype);
     bool softmax = (head->flags & SZ_HEAD_SOFTMAX) != 0;
-    struct sz_softmax s = {0.0f, 1.0f};
-    if (softmax)
-        s = sz_softmax_of(t, scores, 0, n);
+    struct sz_softmax s = softmax ? sz_softmax_of(t, scores, 0, n) : (struct sz_softmax){0.0f, 1.0f};
     for (size_t i = 0; i < n; i++) {
         float score = sz_value_at(t, scores, i);
+        /* Shares grow with values: what is not above the last of a full list needs none. */
+        if (*count == head->max_results && !(score > sz_value_at(t, scores, results[*count - 1].class_index)))
+            continue;
         if (softmax)
             score = sz_softmax_share(&s, score);
         if (sz_is_finite(score) && score >= head->floats[0])

@@ -20,6 +20,8 @@ static int8_t quantise(float real, const struct sz_tensor_record *t)
     return sz_quantise_scaled(real / t->scale, t->zero_point, bounds);
 }
 
+enum { BLOCK = 512 };
+
 static void write_u8_as_f32(const struct sz_graph_header *h, size_t channels, const uint8_t *data,
                             size_t elements, float *x)
 {
@@ -29,8 +31,15 @@ static void write_u8_as_f32(const struct sz_graph_header *h, size_t channels, co
         same = same && h->input_a[c] == h->input_a[0] && h->input_b[c] == h->input_b[0];
     if (same) {
         float a = h->input_a[0], b = h->input_b[0];
-        for (size_t i = 0; i < elements; i++)
-            x[i] = (float)data[i] * a + b;
+        /* By way of a copy: the data often lies in the tensor's own end, where single bytes would be
+         * converted one after the other. No block is written over bytes behind its own (is_overtaken()). */
+        for (size_t i = 0; i < elements; i += BLOCK) {
+            size_t n = elements - i < BLOCK ? elements - i : BLOCK;
+            uint8_t block[BLOCK];
+            memcpy(block, data + i, n);
+            for (size_t j = 0; j < n; j++)
+                x[i + j] = (float)block[j] * a + b;
+        }
         return;
     }
     for (size_t i = 0, c = 0; i < elements; i++) {

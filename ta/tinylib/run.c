@@ -134,33 +134,6 @@ enum sz_engine_status sz_graph_run_ops(const struct sz_graph *graph, const struc
     return SZ_ENGINE_OK;
 }
 
-/* Widens lowest .. highest by the segments of one operator. */
-static bool add_segments(const struct sz_graph *graph, const struct sz_op_record *op, bool any,
-                         uint16_t *lowest, uint16_t *highest)
-{
-    for (uint32_t i = 0; i < op->input_count; i++) {
-        if (op->inputs[i] == SZ_NONE || graph->tensors[op->inputs[i]].place != SZ_WEIGHTS)
-            continue;
-        uint16_t segment = graph->tensors[op->inputs[i]].segment;
-        *lowest = !any || segment < *lowest ? segment : *lowest;
-        *highest = !any || segment > *highest ? segment : *highest;
-        any = true;
-    }
-    return any;
-}
-
-bool sz_graph_op_segments(const struct sz_graph *graph, uint32_t op, uint16_t *lowest, uint16_t *highest)
-{
-    bool any = false;
-    if (op >= graph->header->op_count)
-        return false;
-    if (op >= graph->header->band_ops)
-        return add_segments(graph, &graph->ops[op], false, lowest, highest);
-    for (uint32_t i = 0; i < graph->header->band_ops; i++)
-        any = add_segments(graph, &graph->ops[i], any, lowest, highest);
-    return any;
-}
-
 const void *sz_graph_output(const struct sz_graph *graph, uint32_t index, const void *arena,
                             size_t arena_length, const struct sz_tensor_record **record)
 {
