@@ -89,15 +89,16 @@ export class TeeDevice {
   static async start(core?: number, budget?: Budget): Promise<TeeDevice> {
     const device = new TeeDevice();
     const build = join(ROOT, 'build');
-    process.env['SMART_ZONE_TEE_DIR'] = device.#folder;
-    process.env['SMART_ZONE_TEE_SPAWN'] = join(build, 'smart-zone-tee');
-    for (const [name, value] of [
-      ['SMART_ZONE_TEE_SECURE_KIB', budget?.secureKib],
-      ['SMART_ZONE_TEE_HEAP_KIB', budget?.heapKib],
-      ['SMART_ZONE_TEE_PAGE_TABLES', budget && Math.ceil(budget.secureKib / PAGE_TABLE_KIB) + PAGE_TABLES],
-    ] as const)
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = String(value);
+    const environment = {
+      SMART_ZONE_TEE_DIR: device.#folder,
+      SMART_ZONE_TEE_SPAWN: join(build, 'smart-zone-tee'),
+      ...(budget && {
+        SMART_ZONE_TEE_SECURE_KIB: String(budget.secureKib),
+        SMART_ZONE_TEE_HEAP_KIB: String(budget.heapKib),
+        SMART_ZONE_TEE_PAGE_TABLES: String(Math.ceil(budget.secureKib / PAGE_TABLE_KIB) + PAGE_TABLES),
+      }),
+    };
+    Object.assign(process.env, environment);
     device.#session = await TeeSession.create(createRequire(import.meta.url), {
       kind: 'open',
       addon: join(build, 'smart_zone_tee.node'),
@@ -105,6 +106,8 @@ export class TeeDevice {
       uuid: TA_UUID,
       bufferSize: 2 * BUFFER.in + BUFFER.out,
     });
+    // An agent that a later suite starts inherits the environment, and shall have a TEE of its own.
+    for (const name of Object.keys(environment)) Reflect.deleteProperty(process.env, name);
     device.#feeder = new SegmentFeeder(device.#session, () => undefined);
     if (core !== undefined)
       runTool([
