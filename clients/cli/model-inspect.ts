@@ -61,23 +61,22 @@ export const withInspectFlags = (command: Command): Command => withLayerFlags(wi
 type InspectFlags = PlanFlags & LayerFlags;
 
 export async function inspectModel(output: Output, file: string, flags: InspectFlags): Promise<void> {
-  const { readModelFile } = await import('../publisher/index.js');
+  const { isModelFile, readModelFile } = await import('../publisher/index.js');
   const bytes = Buffer.from(readModelFile(file));
-  // The file identifier of TensorFlow Lite's FlatBuffers schema.
-  const isTflite = bytes.toString('latin1', 4, 8) === 'TFL3';
-  await (isTflite ? inspectTflite(output, bytes, file, flags) : inspectPackage(output, bytes, file, flags));
+  const inspect = isModelFile(bytes, file) ? inspectUnpacked : inspectPackage;
+  await inspect(output, bytes, file, flags);
 }
 
-async function inspectTflite(
+async function inspectUnpacked(
   output: Output,
   bytes: Buffer,
   file: string,
   flags: InspectFlags,
 ): Promise<void> {
-  const { importTflite, preview, reportOf, simplify } = await import('../publisher/index.js');
+  const { importModel, preview, reportOf, simplify } = await import('../publisher/index.js');
   const { target = 'ref' } = flags;
   const options = { target, ...arenaOf(flags) };
-  const network = simplify(importTflite(bytes, file));
+  const network = simplify(importModel(bytes, file));
   const packed = preview(network, options);
   const report = reportOf(network, options, packed);
   const model: InspectedModel = { ...packed, target, arena: report.arena };

@@ -15,6 +15,7 @@ export { frameShapeOf, isPictureInput, noiseFrame } from './frame.js';
 export { EngineTool, type EngineResult, type EngineRun, type GoldenRunner } from './golden.js';
 export type { Head } from './head.js';
 export { ModelImportError } from './import-error.js';
+export { filesBeside, importModel, isModelFile } from './import-model.js';
 export {
   inspect,
   reportOf,
@@ -53,6 +54,12 @@ export { MissingRuntimeError } from './reference/missing-runtime.js';
 export { openReference } from './reference/open.js';
 export type { ReferenceModel, ReferenceTensor } from './reference/reference.js';
 export { signPackage, wrapFor, type OfferedDevice, type OfferOptions, type SignedPackage } from './sign.js';
+export {
+  FOLDED_ONNX_OPERATORS,
+  importOnnx,
+  SUPPORTED_ONNX_OPERATORS,
+  type OnnxOptions,
+} from './onnx/import.js';
 export { importTflite, SUPPORTED_OPERATORS } from './tflite/import.js';
 
 export { simplify };

@@ -1,0 +1,313 @@
+import { ModelImportError } from '../import-error.js';
+import type { Boundary, Network, Tensor } from '../network.js';
+import {
+  convertClip,
+  convertHardSigmoid,
+  convertLeakyRelu,
+  convertPrelu,
+  convertRelu,
+  convertSoftmax,
+  convertUnary,
+} from './activation.js';
+import { readConstant, typeName, type Constant } from './constant.js';
+import { computedFrom, Conversion, shapeOf, usualOrder, type Computed } from './conversion.js';
+import { convertConv } from './convolution.js';
+import { convertConcat } from './concat.js';
+import {
+  convertAdd,
+  convertBatchNormalization,
+  convertDiv,
+  convertMul,
+  convertNeg,
+  convertSub,
+  convertSum,
+} from './elementwise.js';
+import { readOnnxFile, type BesideModel, type OnnxFile } from './file.js';
+import { ALWAYS_FOLDED, FOLDED } from './fold.js';
+import { foldAffine } from './fold-affine.js';
+import { convertGemm, convertMatMul } from './matrix.js';
+import type { OnnxNode } from './node.js';
+import { inputQuantisation, planQuantisation, startsWithChannelsLast } from './plan.js';
+import { convertGlobalPool, convertPool, convertReduce } from './pooling.js';
+import { OperatorProblem } from './problem.js';
+import {
+  convertCast,
+  convertDequantizeLinear,
+  convertQLinearConv,
+  convertQLinearMatMul,
+  convertQuantizeLinear,
+} from './quantise.js';
+import {
+  convertDepthToSpace,
+  convertDropout,
+  convertFlatten,
+  convertIdentity,
+  convertPad,
+  convertReshape,
+  convertSpaceToDepth,
+  convertSqueeze,
+  convertTranspose,
+  convertUnsqueeze,
+} from './rearrangement.js';
+import { convertResize } from './resize.js';
+import { decodeTensor, type ValueInfoMessage } from './schema.js';
+import { convertGather, convertSlice, convertSplit } from './slicing.js';
+import { orderOf } from './view.js';
+
+type Converter = (conversion: Conversion, node: OnnxNode) => void;
+
+const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Converter>([
+  ['Add', convertAdd],
+  ['AveragePool', convertPool('AVERAGE_POOL_2D')],
+  ['BatchNormalization', convertBatchNormalization],
+  ['Cast', convertCast],
+  ['Clip', convertClip],
+  ['Concat', convertConcat],
+  ['Conv', convertConv],
+  ['DepthToSpace', convertDepthToSpace],
+  ['DequantizeLinear', convertDequantizeLinear],
+  ['Div', convertDiv],
+  ['Dropout', convertDropout],
+  ['Flatten', convertFlatten],
+  ['Gather', convertGather],
+  ['Gemm', convertGemm],
+  ['GlobalAveragePool', convertGlobalPool('mean')],
+  ['GlobalMaxPool', convertGlobalPool('max')],
+  ['HardSigmoid', convertHardSigmoid],
+  ['HardSwish', convertUnary('HARD_SWISH')],
+  ['Identity', convertIdentity],
+  ['LeakyRelu', convertLeakyRelu],
+  ['MatMul', convertMatMul],
+  ['MaxPool', convertPool('MAX_POOL_2D')],
+  ['Mul', convertMul],
+  ['Neg', convertNeg],
+  ['PRelu', convertPrelu],
+  ['Pad', convertPad],
+  ['QLinearConv', convertQLinearConv],
+  ['QLinearMatMul', convertQLinearMatMul],
+  ['QuantizeLinear', convertQuantizeLinear],
+  ['ReduceMax', convertReduce('max')],
+  ['ReduceMean', convertReduce('mean')],
+  ['Relu', convertRelu],
+  ['Reshape', convertReshape],
+  ['Resize', convertResize],
+  ['Sigmoid', convertUnary('LOGISTIC')],
+  ['Slice', convertSlice],
+  ['Softmax', convertSoftmax],
+  ['SpaceToDepth', convertSpaceToDepth],
+  ['Split', convertSplit],
+  ['Squeeze', convertSqueeze],
+  ['Sub', convertSub],
+  ['Sum', convertSum],
+  ['Tanh', convertUnary('TANH')],
+  ['Transpose', convertTranspose],
+  ['Unsqueeze', convertUnsqueeze],
+  ['Upsample', convertResize],
+]);
+
+/** ONNX operators that can be imported where their values are computed. */
+export const SUPPORTED_ONNX_OPERATORS: readonly string[] = [...CONVERTERS.keys()];
+
+/** ONNX operators that must have known values; then they are computed while importing. */
+export const FOLDED_ONNX_OPERATORS: readonly string[] = [...ALWAYS_FOLDED.keys(), ...FOLDED.keys()]
+  .filter((name) => !CONVERTERS.has(name))
+  .sort();
+
+export interface OnnxOptions {
+  /** Values of inputs that are to be constants, by name: files of TensorProto, as ONNX's own test cases have them. */
+  readonly inputs?: ReadonlyMap<string, Uint8Array>;
+  /** Opens a file beside the model, for weights that are kept apart. */
+  readonly beside?: BesideModel;
+}
+
+/** Which of the model's dimensions the dimensions of a tensor are. */
+export interface OnnxEdge {
+  readonly dims: readonly number[];
+  readonly order: readonly number[];
+}
+
+export interface ImportedOnnx {
+  readonly network: Network;
+  readonly input: OnnxEdge;
+  readonly outputs: readonly OnnxEdge[];
+}
+
+/** ONNX numbers of the types that a model may take. */
+const INPUT_TYPES: ReadonlyMap<number, Computed['type']> = new Map<number, Computed['type']>([
+  [1, 'f32'],
+  [2, 'u8'],
+  [3, 'i8'],
+  [10, 'f32'],
+]);
+
+const inputDims = ({ type }: ValueInfoMessage): number[] => {
+  const shape = type?.tensor?.shape;
+  if (shape === undefined || shape === null)
+    throw new OperatorProblem('has no shape: export the model with one');
+  return shape.dims.map(({ value, parameter }, i) => {
+    if (value >= 1 && value < 2 ** 31) return value;
+    if (value === 0 && i === 0) return 1;
+    throw new OperatorProblem(
+      value === 0
+        ? `varies in dimension ${i}${parameter === '' ? '' : ` (${parameter})`}: export the model with a fixed size`
+        : `has ${value} elements along dimension ${i}`,
+    );
+  });
+};
+
+const convertNode = (conversion: Conversion, node: OnnxNode): void => {
+  if (node.domain !== '') throw new OperatorProblem('is not supported: it is not one of ONNX itself');
+  const always = ALWAYS_FOLDED.get(node.operator);
+  const folded = FOLDED.get(node.operator);
+  const constant = (name: string): boolean => name === '' || conversion.value(name).kind === 'constant';
+  if (always !== undefined) {
+    conversion.setOutput(node, always(conversion, node));
+  } else if (folded !== undefined && node.inputs.every(constant)) {
+    conversion.setOutput(node, folded(conversion, node));
+  } else {
+    const converter = CONVERTERS.get(node.operator);
+    if (converter !== undefined) converter(conversion, node);
+    else if (folded !== undefined) throw new OperatorProblem('is supported for constants only');
+    else throw new OperatorProblem('is not supported');
+  }
+};
+
+const givenConstant = (name: string, bytes: Uint8Array): Constant => {
+  let message;
+  try {
+    message = decodeTensor(bytes);
+  } catch (error) {
+    throw new OperatorProblem(`is given as a damaged tensor: ${(error as Error).message}`);
+  }
+  return { ...readConstant(message), name };
+};
+
+/** Pictures stay as they lie in memory; other outputs have the model's order. */
+const finish = (
+  conversion: Conversion,
+  value: Computed,
+  input: Tensor,
+): { tensor: Tensor; edge: OnnxEdge } => {
+  const dims = shapeOf(value);
+  const plain = dims.map((_, i) => i);
+  const order = orderOf(value.view, usualOrder(dims.length));
+  const kept =
+    order?.length === 4 && [plain.join(), usualOrder(4).join()].includes(order.join()) ? order : undefined;
+  const whole = value.type === 'f32' ? conversion.dequantised({ origin: 'output' }, value) : value;
+  const final = kept ?? (dims.length === 4 ? usualOrder(4) : plain);
+  let tensor = conversion.arranged({ origin: 'output' }, whole, final);
+  if (tensor === input) {
+    // A graph computes something, be it a copy.
+    const copy = conversion.make(tensor.dims, tensor.quantisation);
+    conversion.emit({ origin: 'output' }, { code: 'RESHAPE', inputs: [tensor], output: copy });
+    tensor = copy;
+  }
+  return { tensor, edge: { dims: tensor.dims, order: final } };
+};
+
+const boundaryOf = ({ dtype, quantisation }: Tensor, type: Computed['type']): Boundary['input'] =>
+  dtype === 'f32' || quantisation === undefined || type === 'f32' ? { type: 'f32' } : { type, quantisation };
+
+/** As `importOnnx`, with the order of dimensions at the edges. */
+export const importOnnxModel = (
+  bytes: Uint8Array,
+  name = 'model',
+  options: OnnxOptions = {},
+): ImportedOnnx => {
+  const problems: string[] = [];
+  /** Runs one step and keeps its problem for the list. */
+  const attempt = <T>(what: string, step: () => T): T | undefined => {
+    try {
+      return step();
+    } catch (error) {
+      if (!(error instanceof OperatorProblem)) throw error;
+      problems.push(what === '' ? error.message : `${what} ${error.message}`);
+      return undefined;
+    }
+  };
+  const giveUp = (): never => {
+    throw new ModelImportError(name, problems);
+  };
+
+  const file: OnnxFile =
+    attempt('', () => readOnnxFile(bytes, options.beside ?? (() => undefined))) ?? giveUp();
+  problems.push(...file.problems);
+  const given = options.inputs ?? new Map<string, Uint8Array>();
+  const [declared, ...others] = file.inputs.filter((input) => !given.has(input.name));
+  if (declared === undefined || others.length > 0) {
+    const names = file.inputs.map((input) => input.name).join(', ');
+    problems.push(`the model has ${file.inputs.length} inputs (${names}), one is expected`);
+    return giveUp();
+  }
+  const constants = new Map(file.constants);
+  for (const [key, tensor] of given) {
+    const value = attempt(`input ${key}`, () => givenConstant(key, tensor));
+    if (value !== undefined) constants.set(key, value);
+  }
+  const known: OnnxFile = { ...file, constants };
+  const conversion = new Conversion(planQuantisation(known));
+  for (const [key, constant] of constants) attempt(`constant ${key}`, () => conversion.set(key, constant));
+  const element = declared.type?.tensor?.element ?? 0;
+  const type = INPUT_TYPES.get(element);
+  const input = attempt(`input ${declared.name}`, () => {
+    if (type === undefined) throw new OperatorProblem(`is of type ${typeName(element)}`);
+    const dims = inputDims(declared);
+    const order =
+      dims.length === 4 && startsWithChannelsLast(file, declared.name)
+        ? [0, 1, 2, 3]
+        : usualOrder(dims.length);
+    const shape = order.map((axis) => dims[axis] ?? 1);
+    const quantisation = type === 'f32' ? undefined : inputQuantisation(known, declared.name, type);
+    const tensor = conversion.make(shape, quantisation, declared.name);
+    conversion.set(declared.name, computedFrom(tensor, order.length === 0 ? [] : order, type));
+    return { tensor, edge: { dims: tensor.dims, order } };
+  });
+  if (input === undefined || type === undefined) return giveUp();
+  for (const node of file.nodes) {
+    if (conversion.readsFailed(node)) {
+      // Its problem would only be a consequence; but what is not supported at all is said in the same run.
+      if (
+        node.domain !== '' ||
+        ![CONVERTERS, FOLDED, ALWAYS_FOLDED].some((known) => known.has(node.operator))
+      )
+        problems.push(`${node.place} is not supported`);
+      conversion.fail(node);
+      continue;
+    }
+    const before = problems.length;
+    attempt(node.place, () => convertNode(conversion, node));
+    if (problems.length > before) conversion.fail(node);
+  }
+  const outputs = file.outputs
+    .filter((output) => !conversion.isFailed(output.name))
+    .map((output) =>
+      attempt(`output ${output.name}`, () => {
+        const value = conversion.value(output.name);
+        if (value.kind === 'constant') throw new OperatorProblem('is not computed');
+        const { tensor, edge } = finish(conversion, value, input.tensor);
+        return { tensor, edge, boundary: boundaryOf(tensor, value.type) };
+      }),
+    )
+    .filter((output) => output !== undefined);
+  if (outputs.length === 0 && problems.length === 0) problems.push('the model has no output');
+  if (problems.length > 0) return giveUp();
+  const network: Network = {
+    input: input.tensor,
+    outputs: outputs.map(({ tensor }) => tensor),
+    operations: conversion.operations,
+    boundary: { input: boundaryOf(input.tensor, type), outputs: outputs.map(({ boundary }) => boundary) },
+  };
+  foldAffine(network);
+  return { network, input: input.edge, outputs: outputs.map(({ edge }) => edge) };
+};
+
+/**
+ * Reads an .onnx file into a network of S-Tinylib operators: operator sets 7 to 21, float32, float16 (computed as float32), int8 and
+ * uint8 between QuantizeLinear and DequantizeLinear. NCHW becomes NHWC, frames included.
+ *
+ * @param bytes the file; not kept
+ * @param name for messages, usually the file's name
+ * @throws ModelImportError naming every operator that stands in the way, or what is wrong with the file
+ */
+export const importOnnx = (bytes: Uint8Array, name = 'model', options: OnnxOptions = {}): Network =>
+  importOnnxModel(bytes, name, options).network;
