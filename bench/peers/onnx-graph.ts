@@ -7,9 +7,10 @@ export type OnnxType = keyof typeof OnnxType;
 /** AttributeProto.AttributeType. */
 const FLOAT = 1;
 const INT = 2;
+const STRING = 3;
 const INTS = 7;
 
-type Attribute = number | readonly number[] | { readonly float: number };
+type Attribute = number | readonly number[] | { readonly float: number } | { readonly text: string };
 
 /** Collects the nodes of an ONNX model and writes it (onnx.proto, IR version 8, opset 13). */
 export class OnnxGraph {
@@ -78,6 +79,7 @@ const valueInfo = ({ name, type, dims }: ValueInfo): MessageWriter => {
 const attribute = (name: string, value: Attribute): MessageWriter => {
   const writer = new MessageWriter().text(1, name);
   if (typeof value === 'number') return writer.integer(3, value).integer(20, INT);
+  if ('text' in value) return writer.text(4, value.text).integer(20, STRING);
   if ('float' in value) return writer.float(2, value.float).integer(20, FLOAT);
   for (const item of value) writer.integer(8, item);
   return writer.integer(20, INTS);

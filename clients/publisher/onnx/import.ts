@@ -25,6 +25,7 @@ import {
 import { readOnnxFile, type BesideModel, type OnnxFile } from './file.js';
 import { ALWAYS_FOLDED, FOLDED } from './fold.js';
 import { foldAffine } from './fold-affine.js';
+import { fuseHardSwish } from './fuse-hard-swish.js';
 import { convertGemm, convertMatMul } from './matrix.js';
 import type { OnnxNode } from './node.js';
 import { inputQuantisation, planQuantisation, startsWithChannelsLast } from './plan.js';
@@ -298,6 +299,7 @@ export const importOnnxModel = (
     boundary: { input: boundaryOf(input.tensor, type), outputs: outputs.map(({ boundary }) => boundary) },
   };
   foldAffine(network);
+  fuseHardSwish(network);
   return { network, input: input.edge, outputs: outputs.map(({ edge }) => edge) };
 };
 
