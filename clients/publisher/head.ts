@@ -19,9 +19,9 @@ export interface DetectionsHead {
   readonly kind: 'detections';
   /** [1, N, at least 4] */
   readonly boxes: Tensor;
-  /** [1, N, classes] */
+  /** [1, N, classes]; of cells the same as `boxes`. */
   readonly scores: Tensor;
-  /** A constant [N, 4]: centre x, centre y, width, height, as fractions of the picture. */
+  /** A constant [N, 4]: centre x, centre y, width, height, as fractions of the picture; of cells [N, 6]: and reach x, reach y. */
   readonly anchors: Tensor;
   /** By which x, y, width and height values are divided. */
   readonly scale: readonly [number, number, number, number];
@@ -40,8 +40,10 @@ export interface DetectionsHead {
   readonly weighted: boolean;
   /** Only boxes of the same class suppress each other. */
   readonly perClass: boolean;
-  /** Score columns before it are "background". */
+  /** Score columns before it are "background"; of cells 5. */
   readonly firstClass: number;
+  /** Values as YOLO's layers give them: x, y, w, h, objectness, classes (graph.h, SZ_HEAD_CELLS). */
+  readonly cells: boolean;
 }
 
 /** Mean squared error between the (dequantised) output and the input. */
@@ -64,7 +66,7 @@ export const headOutputs = (head: Head): Tensor[] => {
     case 'topK':
       return [head.scores];
     case 'detections':
-      return [head.boxes, head.scores];
+      return head.cells ? [head.boxes] : [head.boxes, head.scores];
     case 'reconstruction':
     case 'vector':
       return [head.output];

@@ -11,6 +11,7 @@ import { planNetwork, type MemoryPlan } from './plan.js';
 import { simplify } from './simplify.js';
 
 export type { AnchorLayer } from './anchors.js';
+export type { CellMap } from './cells.js';
 export { frameShapeOf, isPictureInput, noiseFrame } from './frame.js';
 export { EngineTool, type EngineResult, type EngineRun, type GoldenRunner } from './golden.js';
 export type { Head } from './head.js';
@@ -39,6 +40,7 @@ export { automaticPurpose, PRESETS, type PresetName, type Purpose } from './pres
 export {
   BLAZEFACE_RESULTS,
   SSD_MOBILENET_RESULTS,
+  type CellOptions,
   type DetectionOptions,
   type ResultsOption,
 } from './results.js';

@@ -1,4 +1,5 @@
 import type { Bands } from './bands.js';
+import type { Purpose } from './preset.js';
 import type { Activation, DType, OpCode } from './szg1.js';
 
 /** real = (q - zeroPoint) * scale; scale is a float32 value. */
@@ -47,6 +48,8 @@ export interface Network {
   operations: Operation[];
   /** Operations at the beginning that run together, row by row. */
   readonly bands?: Bands;
+  /** What the file itself says about pictures and results, where it does (Darknet's); else `undefined`. */
+  readonly purpose?: Omit<Purpose, 'labels'>;
   /** How the original model's input and outputs differ from these, one entry per output. */
   readonly boundary: Boundary;
 }

@@ -38,7 +38,7 @@ export interface ReadDetectionsHead {
   readonly kind: 'detections';
   readonly boxes: number;
   readonly scores: number;
-  /** Centre x, centre y, width, height of each anchor. */
+  /** Centre x, centre y, width, height of each anchor; of cells also reach x, reach y. */
   readonly anchors: Float32Array;
   readonly scale: readonly [number, number, number, number];
   readonly scoreClip: number;
@@ -121,6 +121,7 @@ export const readEdges = (graph: Uint8Array, segments: readonly Uint8Array[]): G
             expSize: flag('expSize'),
             weighted: flag('weighted'),
             perClass: flag('perClass'),
+            cells: flag('cells'),
           },
         };
       }

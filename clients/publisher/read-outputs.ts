@@ -10,6 +10,8 @@ interface Candidate {
 
 const NO_BOX: Box = [0, 0, 0, 0];
 
+const logistic = (value: number): number => 1 / (1 + Math.exp(-value));
+
 const softmaxOf = (values: readonly number[]): number[] => {
   const greatest = Math.max(...values);
   const powers = values.map((value) => Math.exp(value - greatest));
@@ -56,18 +58,22 @@ const candidatesOf = (
   boxes: readonly number[],
   scores: readonly number[],
 ): Candidate[] => {
-  const count = head.anchors.length / 4;
+  const count = head.anchors.length / (head.flags.cells ? 6 : 4);
   const [perBox, classes] = [boxes.length / count, scores.length / count];
   const { flags, firstClass, minScore, scoreClip } = head;
   return Array.from({ length: count }, (_, anchor) => {
     const raw = scores.slice(anchor * classes, (anchor + 1) * classes);
     const clipped = scoreClip === 0 ? raw : raw.map((v) => Math.min(scoreClip, Math.max(-scoreClip, v)));
+    // Cells: the classes among themselves, each times the objectness.
+    const before = flags.cells ? firstClass : 0;
+    const object = flags.cells ? logistic(raw[4] ?? NaN) : 1;
     const probable = flags.softmax
-      ? softmaxOf(raw)
+      ? [...raw.slice(0, before), ...softmaxOf(raw.slice(before))]
       : flags.sigmoid
-        ? clipped.map((value) => 1 / (1 + Math.exp(-value)))
+        ? clipped.map(logistic)
         : clipped;
     const found = probable
+      .map((score) => score * object)
       .map((score, k) => ({ class: k - firstClass, score }))
       .filter(({ class: index, score }) => index >= 0 && score >= minScore);
     if (found.length === 0) return [];
@@ -83,9 +89,13 @@ const boxOf = (
 ): Box => {
   const [p = 0, q = 0, r = 0, s = 0] = raw;
   const [x, y, w, h] = flags.yx ? [q, p, s, r] : [p, q, r, s];
-  const [ax = 0, ay = 0, aw = 0, ah = 0] = anchors.subarray(4 * anchor, 4 * anchor + 4);
+  const columns = flags.cells ? 6 : 4;
+  const [ax = 0, ay = 0, aw = 0, ah = 0, reachX = 0, reachY = 0] = anchors.subarray(columns * anchor);
   const size = (value: number): number => (flags.expSize ? Math.exp(value) : value);
-  const [midX, midY] = [ax + (x / scale[0]) * aw, ay + (y / scale[1]) * ah];
+  const [dx, dy] = flags.cells
+    ? [(logistic(x / scale[0]) - 0.5) * reachX, (logistic(y / scale[1]) - 0.5) * reachY]
+    : [(x / scale[0]) * aw, (y / scale[1]) * ah];
+  const [midX, midY] = [ax + dx, ay + dy];
   const [halfW, halfH] = [(size(w / scale[2]) * aw) / 2, (size(h / scale[3]) * ah) / 2];
   return [midX - halfW, midY - halfH, midX + halfW, midY + halfH];
 };

@@ -6,6 +6,7 @@ import {
   SSD_MOBILENET_300,
   type AnchorLayer,
 } from './anchors.js';
+import { CELL_VALUES, cellAnchors, type CellMap } from './cells.js';
 import type { DetectionsHead, Head } from './head.js';
 import { elementCount, tensorBytes, type Network, type Tensor } from './network.js';
 import { MAX_RESULTS } from './szg1.js';
@@ -20,6 +21,7 @@ export type ResultsOption =
       readonly minScore?: number | undefined;
     }
   | ({ readonly kind: 'detections' } & DetectionOptions)
+  | ({ readonly kind: 'cells' } & CellOptions)
   /** Mean squared error between output and input; above `threshold` is class 1. */
   | { readonly kind: 'reconstruction'; readonly threshold?: number | undefined }
   /** The output tensor itself. */
@@ -28,9 +30,26 @@ export type ResultsOption =
 type DetectionResults = Extract<ResultsOption, { readonly kind: 'detections' }>;
 
 export interface DetectionOptions extends Partial<
-  Omit<DetectionsHead, 'kind' | 'boxes' | 'scores' | 'anchors'>
+  Omit<DetectionsHead, 'kind' | 'boxes' | 'scores' | 'anchors' | 'cells'>
 > {
   readonly anchorLayers: readonly AnchorLayer[];
+}
+
+/**
+ * The values of YOLO's layers as they come out of the last convolutions (Redmon & Farhadi, 2016, arXiv:1612.08242, section 2; 2018,
+ * arXiv:1804.02767, section 2): one output [1, N, 5 + classes] with x, y, w, h, objectness and classes for each anchor.
+ */
+export interface CellOptions {
+  /** In the order in which they follow each other in the output. */
+  readonly maps: readonly CellMap[];
+  /** sigmoid: a box may be of several classes (default, since version 3); softmax: of one. */
+  readonly scoreActivation?: 'sigmoid' | 'softmax' | undefined;
+  /** Least objectness x class score; default 0.25. */
+  readonly minScore?: number | undefined;
+  /** Default 0.45. */
+  readonly minSuppression?: number | undefined;
+  /** Default 16. */
+  readonly most?: number | undefined;
 }
 
 /** How MediaPipe's own graph reads BlazeFace, short range: 16 values per anchor in pixels of 128. */
@@ -85,6 +104,7 @@ const DETECTION_DEFAULTS = {
   weighted: false,
   perClass: false,
   firstClass: 0,
+  cells: false,
 } as const;
 
 /** SZ_RESULTS_MAX_VECTOR in ta/models/container.h. */
@@ -117,6 +137,8 @@ export const headFor = (network: Network, option: ResultsOption): Head => {
         ...detectionOutputs(network, anchors.dims[0] ?? 0),
       };
     }
+    case 'cells':
+      return cellsHead(output, option);
     case 'reconstruction':
       if (elementCount(output) !== elementCount(network.input))
         throw refuse('output and input differ in size');
@@ -128,6 +150,30 @@ export const headFor = (network: Network, option: ResultsOption): Head => {
         );
       return { kind: 'vector', output };
   }
+};
+
+const cellsHead = (values: Tensor, option: CellOptions): DetectionsHead => {
+  const anchors = cellAnchors(option.maps);
+  const [one, rows, columns = 0] = values.dims;
+  if (values.dims.length !== 3 || one !== 1 || rows !== anchors.dims[0] || columns <= CELL_VALUES)
+    throw refuse(
+      `the output is [${values.dims.join(', ')}], cells are [1, ${anchors.dims[0]}, 5 + the number of classes]`,
+    );
+  return {
+    ...DETECTION_DEFAULTS,
+    kind: 'detections',
+    boxes: values,
+    scores: values,
+    anchors,
+    most: option.most ?? DETECTION_DEFAULTS.most,
+    scoreActivation: option.scoreActivation ?? 'sigmoid',
+    minScore: option.minScore ?? 0.25,
+    minSuppression: option.minSuppression ?? 0.45,
+    expSize: true,
+    perClass: true,
+    firstClass: CELL_VALUES,
+    cells: true,
+  };
 };
 
 /** Boxes have at least four values per anchor; of two such outputs the first is boxes. */

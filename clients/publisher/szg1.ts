@@ -70,4 +70,12 @@ export type OpCode = keyof typeof OpCode;
 export const HeadKind = { none: 0, topK: 1, detections: 2, reconstruction: 3, vector: 4 } as const;
 export type HeadKind = keyof typeof HeadKind;
 
-export const HeadFlag = { softmax: 1, sigmoid: 2, yx: 4, expSize: 8, weighted: 16, perClass: 32 } as const;
+export const HeadFlag = {
+  softmax: 1,
+  sigmoid: 2,
+  yx: 4,
+  expSize: 8,
+  weighted: 16,
+  perClass: 32,
+  cells: 64,
+} as const;

@@ -233,14 +233,15 @@ const headRecord = (head: Head | undefined): HeadRecord => {
       };
     }
     case 'detections': {
-      const { sigmoid, softmax, yx, expSize, weighted, perClass } = HeadFlag;
+      const { sigmoid, softmax, yx, expSize, weighted, perClass, cells } = HeadFlag;
       const flags =
         (head.scoreActivation === 'sigmoid' ? sigmoid : 0) |
         (head.scoreActivation === 'softmax' ? softmax : 0) |
         (head.yx ? yx : 0) |
         (head.expSize ? expSize : 0) |
         (head.weighted ? weighted : 0) |
-        (head.perClass ? perClass : 0);
+        (head.perClass ? perClass : 0) |
+        (head.cells ? cells : 0);
       return {
         flags,
         most: head.most,

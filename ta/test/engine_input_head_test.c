@@ -298,6 +298,88 @@ static void detections(void)
     close_sample(&o);
 }
 
+/* YOLO's cells by the formulas of Redmon & Farhadi (2016, section 2; 2018, section 2.1), in double: every row
+ * and class, the best first, then each class suppressed by itself. */
+static size_t found_in_cells(const struct opened *o, bool softmax, struct sz_result *found,
+                             size_t *covered_boxes)
+{
+    const struct sz_head_record *head = &o->b.header.head;
+    const struct sz_tensor_record *t = &o->b.tensors[head->tensors[0]],
+                                  *anchors = &o->b.tensors[head->tensors[2]];
+    const int8_t *q = (const int8_t *)(o->arena + t->offset);
+    const float *prior = (const float *)(const void *)(o->b.segments[anchors->segment] + anchors->offset);
+    struct sz_result all[30];
+    size_t count = 0, kept = 0;
+    for (int row = 0; row < 10; row++) {
+        double v[8], classes = 0;
+        const float *p = prior + row * 6;
+        for (int i = 0; i < 8; i++)
+            v[i] = (q[row * 8 + i] - t->zero_point) * (double)t->scale;
+        for (int k = 5; k < 8; k++)
+            classes += exp(v[k]);
+        for (int k = 5; k < 8; k++) {
+            double share = softmax ? exp(v[k]) / classes : 1 / (1 + exp(-v[k]));
+            double x = (double)p[0] - (double)p[4] / 2 + (double)p[4] / (1 + exp(-v[0]));
+            double y = (double)p[1] - (double)p[5] / 2 + (double)p[5] / (1 + exp(-v[1]));
+            double w = (double)p[2] * exp(v[2]), h = (double)p[3] * exp(v[3]);
+            struct sz_result r = {
+                .class_index = (uint16_t)(k - 5),
+                .score = (float)(share / (1 + exp(-v[4]))),
+                .box = {(float)(x - w / 2), (float)(y - h / 2), (float)(x + w / 2), (float)(y + h / 2)}};
+            size_t at = count;
+            if (r.score < head->floats[5])
+                continue;
+            for (; at > 0 && r.score > all[at - 1].score; at--)
+                all[at] = all[at - 1];
+            all[at] = r;
+            count++;
+        }
+    }
+    for (size_t i = 0; i < count && kept < 8; i++) {
+        bool covered = false;
+        for (size_t k = 0; k < kept; k++) {
+            const float *a = all[i].box, *b = found[k].box;
+            float w = fminf(a[2], b[2]) - fmaxf(a[0], b[0]), h = fminf(a[3], b[3]) - fmaxf(a[1], b[1]);
+            float common = w > 0 && h > 0 ? w * h : 0;
+            float whole = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common;
+            covered |= found[k].class_index == all[i].class_index && common > head->floats[6] * whole;
+        }
+        *covered_boxes += covered;
+        if (!covered)
+            found[kept++] = all[i];
+    }
+    return kept;
+}
+
+static void cells(void)
+{
+    size_t suppressed = 0, whole_lists = 0;
+    for (int round = 0; round < 200; round++) {
+        struct opened o;
+        struct sz_result r[8], expected[8];
+        size_t count, most;
+        bool softmax = round % 2 == 1;
+        sample_cells(&o.b);
+        if (softmax)
+            o.b.header.head.flags ^= SZ_HEAD_SIGMOID | SZ_HEAD_SOFTMAX;
+        open_sample(&o);
+        const struct sz_tensor_record *t = &o.b.tensors[o.b.header.head.tensors[0]];
+        for (uint32_t i = 0; i < t->bytes; i++)
+            ((int8_t *)o.arena)[t->offset + i] = (int8_t)random_between(-40, 40);
+        most = found_in_cells(&o, softmax, expected, &suppressed);
+        CHECK(head_of(&o, r, 8, &count) == SZ_ENGINE_OK && count == most);
+        for (size_t i = 0; i < count && i < most; i++) {
+            CHECK(r[i].class_index == expected[i].class_index);
+            CHECK(fabsf(r[i].score - expected[i].score) < 1e-5f);
+            for (int k = 0; k < 4; k++)
+                CHECK(fabsf(r[i].box[k] - expected[i].box[k]) < 1e-5f * (1 + fabsf(expected[i].box[k])));
+        }
+        whole_lists += count > 0 && count < 8;
+        close_sample(&o);
+    }
+    CHECK(suppressed > 10 && whole_lists > 50);
+}
+
 int main(void)
 {
     inputs_of_int8();
@@ -307,6 +389,7 @@ int main(void)
     reconstruction();
     vector();
     detections();
+    cells();
     printf("inputs, pieces and heads: %s\n", failures ? "FAILED" : "ok");
     return failures != 0;
 }

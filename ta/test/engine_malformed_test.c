@@ -216,11 +216,36 @@ static void detector_status(void)
     REFUSED(b.header.head.tensors[2] = SZ_NONE, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
     REFUSED(b.header.head.first_class = 1, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
     REFUSED(b.header.head.floats[0] = 0, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
-    REFUSED(b.header.head.flags = 64, SZ_ENGINE_RESERVED, SZ_NONE, SZ_NONE);
+    /* Boxes are no cells. */
+    REFUSED(b.header.head.flags = SZ_HEAD_CELLS | SZ_HEAD_SIGMOID, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.flags = 128, SZ_ENGINE_RESERVED, SZ_NONE, SZ_NONE);
     REFUSED(b.header.head.floats[7] = 1, SZ_ENGINE_RESERVED, SZ_NONE, SZ_NONE);
     /* The second part of the concat one place further: neither in place nor apart. */
     REFUSED(b.tensors[3].offset = 64, SZ_ENGINE_LIVENESS, 3, 2);
     REFUSED(b.ops[3].inputs[0] = 3; b.ops[3].inputs[1] = 2, SZ_ENGINE_OVERLAP, 3, 3);
+    build_free(&b);
+}
+
+/* Tensors of the cells: 0 x, 1 fine, 2 pooled, 3 coarse, 4 and 5 their rows, 6 cells, then weights; last the
+ * anchors. */
+static void cells_status(void)
+{
+    struct builder b;
+    sample again = sample_cells;
+    again(&b);
+    uint16_t anchors = b.header.head.tensors[2];
+    REFUSED((void)0, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.flags = SZ_HEAD_CELLS | SZ_HEAD_SOFTMAX, SZ_ENGINE_OK, SZ_NONE, SZ_NONE);
+    /* Class scores of any size; the objectness as a class; no class; boxes apart from scores. */
+    REFUSED(b.header.head.flags = SZ_HEAD_CELLS, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.first_class = 4, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.first_class = 8, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.tensors[0] = 4; build_output(&b, 4), SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.tensors[1] = SZ_NONE, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    /* Anchors without reach; too few; with cells that are no cells they would be read beyond. */
+    REFUSED(b.tensors[anchors].dims[1] = 4; b.tensors[anchors].bytes = 160, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.tensors[anchors].dims[0] = 9; b.tensors[anchors].bytes = 216, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
+    REFUSED(b.header.head.flags ^= SZ_HEAD_CELLS, SZ_ENGINE_HEAD, SZ_NONE, SZ_NONE);
     build_free(&b);
 }
 
@@ -358,12 +383,13 @@ static void square_status(void)
 
 int main(void)
 {
-    const sample samples[] = {sample_classifier, sample_detector, sample_autoencoder,
+    const sample samples[] = {sample_classifier, sample_detector, sample_cells, sample_autoencoder,
                               sample_layout,     again_packed,    again_bands};
     bool native = sz_native_kernels() != NULL;
     size_t count = sizeof(samples) / sizeof(samples[0]) - (native ? 0 : 2);
     classifier_status();
     detector_status();
+    cells_status();
     layout_status();
     square_status();
     if (native) {

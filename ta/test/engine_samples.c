@@ -102,6 +102,39 @@ void sample_detector(struct builder *b)
     head->floats[6] = 0.3f;
 }
 
+void sample_cells(struct builder *b)
+{
+    build_start(b);
+    uint16_t x = build_arena_at(b, SZ_I8, SHAPE(1, 2, 2, 4), 0.02f, -1, 0);
+    uint16_t fine = build_arena_at(b, SZ_I8, SHAPE(1, 2, 2, 16), 0.05f, 3, 16);
+    uint16_t pooled = build_arena_at(b, SZ_I8, SHAPE(1, 1, 1, 4), 0.02f, -1, 80);
+    uint16_t coarse = build_arena_at(b, SZ_I8, SHAPE(1, 1, 1, 16), 0.04f, 5, 96);
+    uint16_t fine_rows = build_arena_at(b, SZ_I8, SHAPE(1, 8, 8), 0.05f, 3, 16);
+    uint16_t coarse_rows = build_arena_at(b, SZ_I8, SHAPE(1, 2, 8), 0.04f, 5, 96);
+    uint16_t cells = build_arena_at(b, SZ_I8, SHAPE(1, 10, 8), 0.06f, -2, 112);
+    quantised(b, SZ_OP_CONV_2D, fine, x, SHAPE(16, 1, 1, 4), 16);
+    struct sz_op_record *pool = build_op(b, SZ_OP_MAX_POOL_2D, pooled, x, SZ_NONE, SZ_NONE, SZ_NONE);
+    pool->ints[0] = pool->ints[1] = pool->ints[2] = pool->ints[3] = 2;
+    quantised(b, SZ_OP_CONV_2D, coarse, pooled, SHAPE(16, 1, 1, 4), 16);
+    build_op(b, SZ_OP_RESHAPE, fine_rows, fine, SZ_NONE, SZ_NONE, SZ_NONE);
+    build_op(b, SZ_OP_RESHAPE, coarse_rows, coarse, SZ_NONE, SZ_NONE, SZ_NONE);
+    build_op(b, SZ_OP_CONCAT, cells, fine_rows, coarse_rows, SZ_NONE, SZ_NONE)->ints[0] = 1;
+    uint16_t anchors = floats(b, SHAPE(10, 6), 0.2f, 0.8f);
+    build_input(b, x);
+    build_output(b, cells);
+    struct sz_head_record *head = &b->header.head;
+    head->kind = SZ_HEAD_DETECTIONS;
+    head->flags = SZ_HEAD_CELLS | SZ_HEAD_SIGMOID | SZ_HEAD_EXP_SIZE | SZ_HEAD_PER_CLASS;
+    head->max_results = 8;
+    head->first_class = 5;
+    head->tensors[0] = head->tensors[1] = cells;
+    head->tensors[2] = anchors;
+    for (int i = 0; i < 4; i++)
+        head->floats[i] = 1;
+    head->floats[5] = 0.3f;
+    head->floats[6] = 0.45f;
+}
+
 void sample_autoencoder(struct builder *b)
 {
     build_start(b);

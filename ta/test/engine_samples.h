@@ -12,6 +12,10 @@ void sample_classifier(struct builder *b);
  * weighted detection head. */
 void sample_detector(struct builder *b);
 
+/* int8 detector: a convolution to the cells of two maps of 2 x 2 and 1 x 1 cells with two anchors each, three
+ * classes; concat of maps of unequal quantisation; detection head over cells, sigmoid or softmax. */
+void sample_cells(struct builder *b);
+
 /* int8 autoencoder of 16 values with reconstruction head. */
 void sample_autoencoder(struct builder *b);
 

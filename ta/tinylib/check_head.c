@@ -4,7 +4,8 @@
 
 #define TOP_K_FLAGS SZ_HEAD_SOFTMAX
 #define DETECTION_FLAGS                                                                                      \
-    (SZ_HEAD_SOFTMAX | SZ_HEAD_SIGMOID | SZ_HEAD_YX | SZ_HEAD_EXP_SIZE | SZ_HEAD_WEIGHTED | SZ_HEAD_PER_CLASS)
+    (SZ_HEAD_SOFTMAX | SZ_HEAD_SIGMOID | SZ_HEAD_YX | SZ_HEAD_EXP_SIZE | SZ_HEAD_WEIGHTED |                  \
+     SZ_HEAD_PER_CLASS | SZ_HEAD_CELLS)
 
 size_t sz_head_work_size(const struct sz_head_record *head)
 {
@@ -66,12 +67,16 @@ static bool are_detections_valid(const struct sz_graph *graph, const struct sz_h
     const struct sz_tensor_record *boxes = &graph->tensors[head->tensors[0]];
     const struct sz_tensor_record *scores = &graph->tensors[head->tensors[1]];
     const struct sz_tensor_record *anchors = &graph->tensors[head->tensors[2]];
-    if (boxes->rank != 3 || boxes->dims[0] != 1 || boxes->dims[2] < 4)
+    bool cells = (head->flags & SZ_HEAD_CELLS) != 0;
+    if (boxes->rank != 3 || boxes->dims[0] != 1 || boxes->dims[2] < 4 || scores->rank != 3 ||
+        scores->dims[0] != 1 || scores->dims[1] != boxes->dims[1])
         return false;
-    if (scores->rank != 3 || scores->dims[0] != 1 || scores->dims[1] != boxes->dims[1])
+    if (cells && (boxes != scores || head->first_class < 5 ||
+                  (head->flags & (SZ_HEAD_SOFTMAX | SZ_HEAD_SIGMOID)) == 0))
         return false;
     if (anchors->place != SZ_WEIGHTS || anchors->dtype != SZ_F32 || anchors->rank != 2 ||
-        anchors->layout != SZ_LAYOUT_PLAIN || anchors->dims[0] != boxes->dims[1] || anchors->dims[1] != 4)
+        anchors->layout != SZ_LAYOUT_PLAIN || anchors->dims[0] != boxes->dims[1] ||
+        anchors->dims[1] != (cells ? 6 : 4))
         return false;
     /* Class numbers are 16 bits wide in a result. */
     if (head->first_class >= scores->dims[2] || scores->dims[2] > 0xffffu)

@@ -4,34 +4,28 @@
 
 static float clipped(float value, float clip)
 {
-    if (clip == 0.0f)
-        return value;
-    value = value < -clip ? -clip : value;
-    return value > clip ? clip : value;
+    float above = value < -clip ? -clip : value;
+    return clip == 0.0f ? value : above > clip ? clip : above;
 }
 
 /* False where the values make no finite box. */
 static bool decode(const struct sz_detection_input *in, size_t anchor, float box[4])
 {
     const struct sz_head_record *head = in->head;
-    size_t first = anchor * in->boxes->dims[2];
-    const float *a = in->anchors + anchor * 4;
-    float v[4];
-    for (size_t i = 0; i < 4; i++)
-        v[i] = sz_value_at(in->boxes, in->box_data, first + i);
-    bool yx = (head->flags & SZ_HEAD_YX) != 0;
-    float x = a[0] + v[yx ? 1 : 0] / head->floats[0] * a[2];
-    float y = a[1] + v[yx ? 0 : 1] / head->floats[1] * a[3];
-    float w = v[yx ? 3 : 2] / head->floats[2];
-    float h = v[yx ? 2 : 3] / head->floats[3];
-    bool exponential = (head->flags & SZ_HEAD_EXP_SIZE) != 0;
-    w = a[2] * (exponential ? sz_expf(w) : w);
-    h = a[3] * (exponential ? sz_expf(h) : h);
-    box[0] = x - w / 2.0f;
-    box[1] = y - h / 2.0f;
-    box[2] = x + w / 2.0f;
-    box[3] = y + h / 2.0f;
-    return sz_is_finite(box[0]) && sz_is_finite(box[1]) && sz_is_finite(box[2]) && sz_is_finite(box[3]);
+    bool cells = (head->flags & SZ_HEAD_CELLS) != 0;
+    const float *a = in->anchors + anchor * (cells ? 6 : 4);
+    for (size_t i = 0; i < 2; i++) {
+        size_t at = anchor * in->boxes->dims[2] + ((head->flags & SZ_HEAD_YX) != 0 ? 1 - i : i);
+        float middle = sz_value_at(in->boxes, in->box_data, at) / head->floats[i];
+        float size = sz_value_at(in->boxes, in->box_data, at + 2) / head->floats[2 + i];
+        middle = a[i] + (cells ? (sz_sigmoidf(middle) - 0.5f) * a[4 + i] : middle * a[2 + i]);
+        size = a[2 + i] * ((head->flags & SZ_HEAD_EXP_SIZE) != 0 ? sz_expf(size) : size);
+        box[i] = middle - size / 2.0f;
+        box[2 + i] = middle + size / 2.0f;
+        if (!sz_is_finite(box[i]) || !sz_is_finite(box[2 + i]))
+            return false;
+    }
+    return true;
 }
 
 /* Keeps the list sorted; of equal scores the earlier anchor stays first. When it is full the worst is lost.
@@ -39,13 +33,9 @@ static bool decode(const struct sz_detection_input *in, size_t anchor, float box
 static void insert(struct sz_candidate_list *list, const struct sz_candidate *candidate)
 {
     uint32_t at = list->count;
-    if (at == SZ_MAX_CANDIDATES) {
-        if (!(candidate->score > list->best[at - 1].score))
-            return;
-        at--;
-    } else {
-        list->count++;
-    }
+    if (at == SZ_MAX_CANDIDATES && !(candidate->score > list->best[at - 1].score))
+        return;
+    at = at == SZ_MAX_CANDIDATES ? at - 1 : list->count++;
     for (; at > 0 && candidate->score > list->best[at - 1].score; at--)
         list->best[at] = list->best[at - 1];
     list->best[at] = *candidate;
@@ -56,11 +46,17 @@ static void collect(const struct sz_detection_input *in, struct sz_candidate_lis
     const struct sz_head_record *head = in->head;
     size_t anchors = in->scores->dims[1];
     size_t columns = in->scores->dims[2];
+    bool cells = (head->flags & SZ_HEAD_CELLS) != 0;
+    size_t first = cells ? head->first_class : 0;
     list->count = 0;
     for (size_t a = 0; a < anchors; a++) {
         struct sz_softmax s = {0.0f, 1.0f};
+        float object = cells ? sz_sigmoidf(sz_value_at(in->scores, in->score_data, a * columns + 4)) : 1.0f;
+        /* No class score is above 1: most cells are done here. */
+        if (cells && !(object >= head->floats[5]))
+            continue;
         if ((head->flags & SZ_HEAD_SOFTMAX) != 0)
-            s = sz_softmax_of(in->scores, in->score_data, a * columns, columns);
+            s = sz_softmax_of(in->scores, in->score_data, a * columns + first, columns - first);
         for (size_t k = head->first_class; k < columns; k++) {
             struct sz_candidate candidate = {.class_index = (uint16_t)(k - head->first_class)};
             float score = clipped(sz_value_at(in->scores, in->score_data, a * columns + k), head->floats[4]);
@@ -68,8 +64,9 @@ static void collect(const struct sz_detection_input *in, struct sz_candidate_lis
                 score = sz_softmax_share(&s, score);
             if ((head->flags & SZ_HEAD_SIGMOID) != 0)
                 score = sz_sigmoidf(score);
-            candidate.score = score;
-            if (sz_is_finite(score) && score >= head->floats[5] && decode(in, a, candidate.box))
+            candidate.score = score * object;
+            if (sz_is_finite(candidate.score) && candidate.score >= head->floats[5] &&
+                decode(in, a, candidate.box))
                 insert(list, &candidate);
         }
     }
@@ -109,9 +106,8 @@ static void take(const struct sz_detection_input *in, struct sz_candidate_list *
     memcpy(result->box, best->box, sizeof(result->box));
     for (uint32_t i = first; i < list->count; i++) {
         struct sz_candidate *c = &list->best[i];
-        if (c->suppressed || (per_class && c->class_index != best->class_index))
-            continue;
-        if (i != first && !(overlap(best->box, c->box) > in->head->floats[6]))
+        if (c->suppressed || (per_class && c->class_index != best->class_index) ||
+            (i != first && !(overlap(best->box, c->box) > in->head->floats[6])))
             continue;
         c->suppressed = 1;
         total += c->score;

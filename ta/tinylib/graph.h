@@ -199,6 +199,12 @@ enum sz_head_flags {
     SZ_HEAD_WEIGHTED = 16, /* DETECTIONS: suppression averages the overlapping boxes weighted by score
                               (BlazeFace) instead of dropping them */
     SZ_HEAD_PER_CLASS = 32, /* DETECTIONS: only boxes of the same class suppress each other */
+    SZ_HEAD_CELLS = 64,     /* DETECTIONS: values as YOLO's layers give them. tensors 0 and 1 are the same
+                             * [1,N,first_class + K]; column 4 is the objectness, which goes through the logistic
+                             * function; score = objectness * class score, SZ_HEAD_SOFTMAX or SIGMOID (one is
+                             * needed), over the columns from first_class (at least 5). anchors: [N,6], behind the
+                             * four how far the centre reaches in x and y: centre = anchor centre +
+                             * (logistic(value / scale) - 1/2) * reach */
 };
 
 /*

@@ -109,16 +109,12 @@ enum sz_engine_status sz_head_results(const struct sz_graph *graph, const struct
         return SZ_ENGINE_CAPACITY;
     const struct sz_tensor_record *t = &graph->tensors[head->tensors[0]];
     const void *output = (const uint8_t *)arena + t->offset;
-    switch (head->kind) {
-    case SZ_HEAD_TOP_K:
+    if (head->kind == SZ_HEAD_TOP_K)
         top_k(head, t, output, results, count);
-        return SZ_ENGINE_OK;
-    case SZ_HEAD_RECONSTRUCTION:
+    else if (head->kind == SZ_HEAD_RECONSTRUCTION)
         reconstruction(graph, t, output, arena, results, count);
+    if (head->kind != SZ_HEAD_DETECTIONS)
         return SZ_ENGINE_OK;
-    default:
-        break;
-    }
     const struct sz_tensor_record *anchors = &graph->tensors[head->tensors[2]];
     if (segment_count != graph->header->segment_count || segments == NULL ||
         !sz_is_segment_there(graph, segments, anchors->segment))
