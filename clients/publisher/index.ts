@@ -56,12 +56,8 @@ export { MissingRuntimeError } from './reference/missing-runtime.js';
 export { openReference } from './reference/open.js';
 export type { ReferenceModel, ReferenceTensor } from './reference/reference.js';
 export { signPackage, wrapFor, type OfferedDevice, type OfferOptions, type SignedPackage } from './sign.js';
-export {
-  FOLDED_ONNX_OPERATORS,
-  importOnnx,
-  SUPPORTED_ONNX_OPERATORS,
-  type OnnxOptions,
-} from './onnx/import.js';
+export { FOLDED_ONNX_OPERATORS, SUPPORTED_ONNX_OPERATORS } from './onnx/converters.js';
+export { importOnnx, type OnnxOptions } from './onnx/import.js';
 export { importTflite, SUPPORTED_OPERATORS } from './tflite/import.js';
 
 export { simplify };

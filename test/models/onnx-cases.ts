@@ -57,15 +57,19 @@ export interface CaseOutcome {
   readonly type: Constant['type'];
 }
 
+/** All inputs but the first, with the case's own values. */
+export const boundInputs = (test: OnnxCase): Map<string, Uint8Array> => {
+  const { inputs } = readOnnxFile(test.model, () => undefined);
+  return new Map(inputs.slice(1).map(({ name }, i) => [name, tensorFile(test, 'input', i + 1)]));
+};
+
 /**
  * Imports and runs a case. Many of ONNX's cases have their weights as inputs: all inputs but the first are bound to the case's values, as
  * constants.
  * @throws ModelImportError where the model cannot be imported
  */
 export const runCase = async (test: OnnxCase): Promise<CaseOutcome[]> => {
-  const { inputs } = readOnnxFile(test.model, () => undefined);
-  const bound = new Map(inputs.slice(1).map(({ name }, i) => [name, tensorFile(test, 'input', i + 1)]));
-  const model = importOnnxModel(test.model, test.name, { inputs: bound });
+  const model = importOnnxModel(test.model, test.name, { inputs: boundInputs(test) });
   const network = simplify(model.network);
   const graph = writeGraph(packNetwork(network, { target: 'ref', mostBytes: 2 ** 30 }), {
     head: undefined,

@@ -7,7 +7,11 @@ import { writeGraph } from '../../clients/publisher/write-graph.js';
 import { originalOutputs } from './comparison.js';
 
 /** The network's outputs, computed by the engine with this machine's kernels. */
-export const compute = async (network: Network, frame: Uint8Array): Promise<number[][]> => {
+export const compute = async (
+  network: Network,
+  frame: Uint8Array,
+  format: 'f32' | 'i8',
+): Promise<number[][]> => {
   const engine = EngineTool.find();
   const target = engine.target();
   const graph = writeGraph(packNetwork(network, { target, mostBytes: 2 ** 30 }), {
@@ -17,8 +21,18 @@ export const compute = async (network: Network, frame: Uint8Array): Promise<numb
     segmentBytes: 1 << 20,
     mostSegmentBytes: 2 ** 30,
   });
-  const run = await engine.infer(graph, network.input.dtype === 'i8' ? 'i8' : 'f32', frame);
-  return originalOutputs(run, network.boundary);
+  const run = await engine.infer(graph, format, frame);
+  // A last dequantisation is left to the head of the graph.
+  const left = network.outputs.map(
+    ({ dtype }, i) => dtype === 'i8' && network.boundary.outputs[i]?.type === 'f32',
+  );
+  const outputs = network.boundary.outputs.map((edge, i) =>
+    left[i] === true ? { type: 'i8' as const } : edge,
+  );
+  return originalOutputs(run, { ...network.boundary, outputs }).map((values, i) => {
+    const { scale, zeroPoint } = network.outputs[i]?.quantisation ?? { scale: 1, zeroPoint: 0 };
+    return left[i] === true ? values.map((value) => Math.fround((value - zeroPoint) * scale)) : values;
+  });
 };
 
 /** For each element of a tensor of ours where it lies in the model's order. */
@@ -47,7 +61,7 @@ export const inBoth = async (model: Uint8Array, name: string): Promise<Both> => 
   const network = simplify(imported.network);
   const { dtype, dims } = imported.network.input;
   const frame = noiseFrame({ format: dtype === 'i8' ? 'i8' : 'f32', dims });
-  const ours = await compute(network, frame);
+  const ours = await compute(network, frame, dtype === 'i8' ? 'i8' : 'f32');
 
   const size = dtype === 'i8' ? 1 : 4;
   const flip = imported.network.boundary.input.type === 'u8' ? 0x80 : 0;

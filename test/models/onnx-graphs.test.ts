@@ -3,60 +3,9 @@
  * how many transpositions.
  */
 import { existsSync } from 'node:fs';
-import { Random } from '../../bench/nets/random.js';
-import { OnnxGraph } from '../../bench/peers/onnx-graph.js';
 import { greatestDifference, magnitude } from './comparison.js';
 import { inBoth } from './onnx-engine.js';
-
-/** Nodes are written with the names of what they read; constants are random. */
-class Graph {
-  readonly #graph = new OnnxGraph('graph');
-  readonly #random = new Random(7);
-  #count = 0;
-
-  weights(...dims: number[]): string {
-    const values = this.#random.normals(
-      dims.reduce((a, b) => a * b, 1),
-      0.3,
-    );
-    return this.floats(dims, [...values]);
-  }
-
-  floats(dims: readonly number[], values: readonly number[]): string {
-    const bytes = new Uint8Array(Float32Array.from(values).buffer);
-    return this.#graph.constant(`c${this.#count++}`, 'float', dims, bytes);
-  }
-
-  integers(...values: number[]): string {
-    const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
-    return this.#graph.constant(`c${this.#count++}`, 'int64', [values.length], bytes);
-  }
-
-  index(value: number): string {
-    const bytes = new Uint8Array(BigInt64Array.of(BigInt(value)).buffer);
-    return this.#graph.constant(`c${this.#count++}`, 'int64', [], bytes);
-  }
-
-  node(
-    operator: string,
-    inputs: readonly string[],
-    attributes: Parameters<OnnxGraph['node']>[3] = {},
-  ): string {
-    return this.#graph.node(operator, inputs, `v${this.#count++}`, attributes);
-  }
-
-  conv(x: string, from: number, to: number, k = 3): string {
-    const pad = k >> 1;
-    return this.node('Conv', [x, this.weights(to, from, k, k)], { pads: [pad, pad, pad, pad] });
-  }
-
-  finish(input: readonly number[], output: string, dims: readonly number[]): Uint8Array {
-    return this.#graph.finish(
-      { name: 'x', type: 'float', dims: input },
-      { name: output, type: 'float', dims },
-    );
-  }
-}
+import { Graph } from './onnx-graph-builder.js';
 
 interface Expected {
   /** Operators of the engine that are left, with how many of each; what is not named is not counted. */

@@ -42,7 +42,7 @@ const ranges = (net: Net): Range[] => {
     const byHand = simplify(int8Network(quantised));
     expect(operatorsOf(network)).toEqual(operatorsOf(byHand));
     const frame = noiseFrame({ format: 'i8', dims: byHand.input.dims });
-    const [expected = []] = await compute(byHand, frame);
+    const [expected = []] = await compute(byHand, frame, 'i8');
     const [actual = [], reference = []] = [ours[0], theirs[0]];
     // Not a unit from what the engine computes of the same weights; the output of the file is uint8.
     expect(actual).toEqual(expected.map((value) => value + 128));

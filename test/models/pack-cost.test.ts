@@ -1,9 +1,11 @@
 /** What importing and packing cost: the command as a process. Memory is asserted, time is reported. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { ARCHITECTURES } from '../../bench/nets/architectures.js';
+import { floatOnnx } from '../../bench/peers/onnx.js';
 import { generateKeys, writeKeyFile } from '../../clients/keys/index.js';
 import { EngineTool } from '../../clients/publisher/index.js';
 import { shared } from './shared.js';
@@ -20,6 +22,7 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'smart-zone-cost-'));
   writeKeyFile(join(folder, 'publisher.key.json'), generateKeys('publisher', 'tester'));
+  writeFileSync(join(folder, 'mobilenet-v2.onnx'), floatOnnx(ARCHITECTURES['mobilenet-v2']()));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -28,12 +31,14 @@ const models = [
   ...['mobilenet_v2_1.0_224_quant.tflite', 'tf2_mobilenet_v2_1.0_224_ptq.tflite'].map((name) =>
     join(shared, 'models', name),
   ),
+  // Written when the tests begin: float32, the bench's weights.
+  'mobilenet-v2.onnx',
 ];
 
 test.each(models)(
   '%s',
   async (file) => {
-    if (!existsSync(file)) {
+    if (!existsSync(resolve(folder, file))) {
       console.warn(`skipped: ${file} is missing (SMART_ZONE_SHARED)`);
       return;
     }

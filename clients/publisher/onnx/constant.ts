@@ -24,8 +24,8 @@ export interface Constant {
   readonly quantisation?: ConstantQuantisation;
 }
 
-/** What folding may make of a small file: 2^25 elements, 128 MiB of floats. */
-export const MOST_FOLDED = 2 ** 25;
+/** What folding may make of a small file: 2^24 elements, 64 MiB of floats. */
+export const MOST_FOLDED = 2 ** 24;
 
 export const countOf = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
@@ -103,7 +103,8 @@ export const makeConstant = (
   value: (i: number) => number,
 ): Constant => {
   const count = countOf(dims);
-  if (!(count <= MOST_FOLDED)) throw new OperatorProblem(`makes a constant of ${shapeText(dims)}`);
+  if (!Number.isInteger(count) || !(count <= MOST_FOLDED) || dims.some((dim) => !(dim >= 0)))
+    throw new OperatorProblem(`makes a constant of ${shapeText(dims)}`);
   const data = makeNumbers(type, count);
   for (let i = 0; i < count; i++) data[i] = value(i);
   return { kind: 'constant', name, dims: [...dims], type, data };

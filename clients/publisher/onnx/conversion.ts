@@ -1,4 +1,11 @@
-import { elementCount, sameDims, type Operation, type Quantisation, type Tensor } from '../network.js';
+import {
+  elementCount,
+  sameDims,
+  type Operation,
+  type Quantisation,
+  type Tensor,
+  type TensorData,
+} from '../network.js';
 import { MAX_RANK, type Activation, type OpCode } from '../szg1.js';
 import { countOf, shapeText, type Constant } from './constant.js';
 import type { OnnxNode } from './node.js';
@@ -28,6 +35,8 @@ export interface OperationParts {
 
 /** The engine's arena is addressed with 32 bits. */
 const MOST_BYTES = 2 ** 31;
+/** What its coordinates can address (ta/tinylib/check_window.c). */
+const MOST_DIMENSION = 2 ** 24;
 
 /** The order in memory of the model's dimensions: channels last for pictures and sequences of vectors. */
 export const usualOrder = (rank: number): number[] => {
@@ -45,10 +54,31 @@ export class Conversion {
   readonly #dequantised = new Map<Tensor, Tensor>();
   #names = 0;
 
-  constructor(readonly planned: ReadonlyMap<string, Quantisation>) {}
+  #budget: number;
+  readonly #counted = new Set<TensorData>();
+
+  /** @param budget bytes of constants that may be made of those in the file */
+  constructor(
+    readonly planned: ReadonlyMap<string, Quantisation>,
+    budget: number,
+  ) {
+    this.#budget = budget;
+  }
+
+  /** No more constants can be made: there is nothing to go on with. */
+  get exhausted(): boolean {
+    return this.#budget < 0;
+  }
+
+  /** A small file that names one constant many times is not to fill the memory. */
+  #count(data: TensorData | Constant['data']): void {
+    this.#budget -= data.byteLength;
+    if (this.#budget < 0) throw new OperatorProblem('makes more of the constants than they can be meant for');
+  }
 
   set(name: string, value: Value): void {
     if (this.#values.has(name)) throw new OperatorProblem(`writes ${name}, which has a value already`);
+    if (value.kind === 'constant') this.#count(value.data);
     this.#values.set(name, value);
   }
 
@@ -127,7 +157,8 @@ export class Conversion {
     if (dims.length > MAX_RANK)
       throw new OperatorProblem(`needs ${dims.length} dimensions: ${shapeText(dims)}`);
     if (dims.some((dim) => dim < 1)) throw new OperatorProblem(`gives nothing: ${shapeText(dims)}`);
-    if (!(bytes < MOST_BYTES)) throw new OperatorProblem(`gives ${shapeText(dims)}, which is too large`);
+    if (!(bytes < MOST_BYTES) || dims.some((dim) => dim > MOST_DIMENSION))
+      throw new OperatorProblem(`gives ${shapeText(dims)}, which is too large`);
     const shape = dims.length === 0 ? [1] : [...dims];
     const label = name ?? `value ${this.#names++}`;
     return quantisation === undefined
@@ -136,6 +167,11 @@ export class Conversion {
   }
 
   emit(node: Pick<OnnxNode, 'origin'>, parts: OperationParts): void {
+    for (const input of parts.inputs)
+      if (input?.data !== undefined && !this.#counted.has(input.data)) {
+        this.#counted.add(input.data);
+        this.#count(input.data);
+      }
     this.operations.push({
       code: parts.code,
       activation: parts.activation ?? 'NONE',

@@ -1,118 +1,15 @@
 import { ModelImportError } from '../import-error.js';
 import type { Boundary, Network, Tensor } from '../network.js';
-import {
-  convertClip,
-  convertHardSigmoid,
-  convertLeakyRelu,
-  convertPrelu,
-  convertRelu,
-  convertSoftmax,
-  convertUnary,
-} from './activation.js';
 import { readConstant, typeName, type Constant } from './constant.js';
 import { computedFrom, Conversion, shapeOf, usualOrder, type Computed } from './conversion.js';
-import { convertConv } from './convolution.js';
-import { convertConcat } from './concat.js';
-import {
-  convertAdd,
-  convertBatchNormalization,
-  convertDiv,
-  convertMul,
-  convertNeg,
-  convertSub,
-  convertSum,
-} from './elementwise.js';
 import { readOnnxFile, type BesideModel, type OnnxFile } from './file.js';
-import { ALWAYS_FOLDED, FOLDED } from './fold.js';
 import { foldAffine } from './fold-affine.js';
 import { fuseHardSwish } from './fuse-hard-swish.js';
-import { convertGemm, convertMatMul } from './matrix.js';
-import type { OnnxNode } from './node.js';
 import { inputQuantisation, planQuantisation, startsWithChannelsLast } from './plan.js';
-import { convertGlobalPool, convertPool, convertReduce } from './pooling.js';
 import { OperatorProblem } from './problem.js';
-import {
-  convertCast,
-  convertDequantizeLinear,
-  convertQLinearConv,
-  convertQLinearMatMul,
-  convertQuantizeLinear,
-} from './quantise.js';
-import {
-  convertDepthToSpace,
-  convertDropout,
-  convertFlatten,
-  convertIdentity,
-  convertPad,
-  convertReshape,
-  convertSpaceToDepth,
-  convertSqueeze,
-  convertTranspose,
-  convertUnsqueeze,
-} from './rearrangement.js';
-import { convertResize } from './resize.js';
 import { decodeTensor, type ValueInfoMessage } from './schema.js';
-import { convertGather, convertSlice, convertSplit } from './slicing.js';
 import { orderOf } from './view.js';
-
-type Converter = (conversion: Conversion, node: OnnxNode) => void;
-
-const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Converter>([
-  ['Add', convertAdd],
-  ['AveragePool', convertPool('AVERAGE_POOL_2D')],
-  ['BatchNormalization', convertBatchNormalization],
-  ['Cast', convertCast],
-  ['Clip', convertClip],
-  ['Concat', convertConcat],
-  ['Conv', convertConv],
-  ['DepthToSpace', convertDepthToSpace],
-  ['DequantizeLinear', convertDequantizeLinear],
-  ['Div', convertDiv],
-  ['Dropout', convertDropout],
-  ['Flatten', convertFlatten],
-  ['Gather', convertGather],
-  ['Gemm', convertGemm],
-  ['GlobalAveragePool', convertGlobalPool('mean')],
-  ['GlobalMaxPool', convertGlobalPool('max')],
-  ['HardSigmoid', convertHardSigmoid],
-  ['HardSwish', convertUnary('HARD_SWISH')],
-  ['Identity', convertIdentity],
-  ['LeakyRelu', convertLeakyRelu],
-  ['MatMul', convertMatMul],
-  ['MaxPool', convertPool('MAX_POOL_2D')],
-  ['Mul', convertMul],
-  ['Neg', convertNeg],
-  ['PRelu', convertPrelu],
-  ['Pad', convertPad],
-  ['QLinearConv', convertQLinearConv],
-  ['QLinearMatMul', convertQLinearMatMul],
-  ['QuantizeLinear', convertQuantizeLinear],
-  ['ReduceMax', convertReduce('max')],
-  ['ReduceMean', convertReduce('mean')],
-  ['Relu', convertRelu],
-  ['Reshape', convertReshape],
-  ['Resize', convertResize],
-  ['Sigmoid', convertUnary('LOGISTIC')],
-  ['Slice', convertSlice],
-  ['Softmax', convertSoftmax],
-  ['SpaceToDepth', convertSpaceToDepth],
-  ['Split', convertSplit],
-  ['Squeeze', convertSqueeze],
-  ['Sub', convertSub],
-  ['Sum', convertSum],
-  ['Tanh', convertUnary('TANH')],
-  ['Transpose', convertTranspose],
-  ['Unsqueeze', convertUnsqueeze],
-  ['Upsample', convertResize],
-]);
-
-/** ONNX operators that can be imported where their values are computed. */
-export const SUPPORTED_ONNX_OPERATORS: readonly string[] = [...CONVERTERS.keys()];
-
-/** ONNX operators that must have known values; then they are computed while importing. */
-export const FOLDED_ONNX_OPERATORS: readonly string[] = [...ALWAYS_FOLDED.keys(), ...FOLDED.keys()]
-  .filter((name) => !CONVERTERS.has(name))
-  .sort();
+import { convertNode, isKnown } from './converters.js';
 
 export interface OnnxOptions {
   /** Values of inputs that are to be constants, by name: files of TensorProto, as ONNX's own test cases have them. */
@@ -156,22 +53,11 @@ const inputDims = ({ type }: ValueInfoMessage): number[] => {
   });
 };
 
-const convertNode = (conversion: Conversion, node: OnnxNode): void => {
-  if (node.domain !== '') throw new OperatorProblem('is not supported: it is not one of ONNX itself');
-  const always = ALWAYS_FOLDED.get(node.operator);
-  const folded = FOLDED.get(node.operator);
-  const constant = (name: string): boolean => name === '' || conversion.value(name).kind === 'constant';
-  if (always !== undefined) {
-    conversion.setOutput(node, always(conversion, node));
-  } else if (folded !== undefined && node.inputs.every(constant)) {
-    conversion.setOutput(node, folded(conversion, node));
-  } else {
-    const converter = CONVERTERS.get(node.operator);
-    if (converter !== undefined) converter(conversion, node);
-    else if (folded !== undefined) throw new OperatorProblem('is supported for constants only');
-    else throw new OperatorProblem('is not supported');
-  }
-};
+/** Every problem of a real model, but not of a file that is made of problems. */
+const MOST_PROBLEMS = 500;
+
+/** What importing may make of a small file, in bytes. */
+const LEAST_BUDGET = 2 ** 27;
 
 const givenConstant = (name: string, bytes: Uint8Array): Constant => {
   let message;
@@ -194,9 +80,10 @@ const finish = (
   const order = orderOf(value.view, usualOrder(dims.length));
   const kept =
     order?.length === 4 && [plain.join(), usualOrder(4).join()].includes(order.join()) ? order : undefined;
-  const whole = value.type === 'f32' ? conversion.dequantised({ origin: 'output' }, value) : value;
   const final = kept ?? (dims.length === 4 ? usualOrder(4) : plain);
-  let tensor = conversion.arranged({ origin: 'output' }, whole, final);
+  const arranged = conversion.arranged({ origin: 'output' }, value, final);
+  const seen = computedFrom(arranged, final, value.type);
+  let { tensor } = (value.type === 'f32' ? conversion.dequantised({ origin: 'output' }, seen) : seen).view;
   if (tensor === input) {
     // A graph computes something, be it a copy.
     const copy = conversion.make(tensor.dims, tensor.quantisation);
@@ -207,7 +94,12 @@ const finish = (
 };
 
 const boundaryOf = ({ dtype, quantisation }: Tensor, type: Computed['type']): Boundary['input'] =>
-  dtype === 'f32' || quantisation === undefined || type === 'f32' ? { type: 'f32' } : { type, quantisation };
+  dtype === 'f32' || quantisation === undefined || type === 'f32'
+    ? { type: 'f32' }
+    : {
+        type,
+        quantisation: { ...quantisation, zeroPoint: quantisation.zeroPoint + (type === 'u8' ? 128 : 0) },
+      };
 
 /** As `importOnnx`, with the order of dimensions at the edges. */
 export const importOnnxModel = (
@@ -227,7 +119,15 @@ export const importOnnxModel = (
     }
   };
   const giveUp = (): never => {
-    throw new ModelImportError(name, problems);
+    const more = problems.length - MOST_PROBLEMS;
+    const named = problems.slice(0, MOST_PROBLEMS);
+    throw new ModelImportError(name, more > 0 ? [...named, `and ${more} other problems`] : named);
+  };
+
+  /** Shapes are not known then, but what is not supported at all is. */
+  const giveUpBefore = (nodes: OnnxFile['nodes']): never => {
+    for (const node of nodes) if (!isKnown(node)) problems.push(`${node.place} is not supported`);
+    return giveUp();
   };
 
   const file: OnnxFile =
@@ -238,7 +138,7 @@ export const importOnnxModel = (
   if (declared === undefined || others.length > 0) {
     const names = file.inputs.map((input) => input.name).join(', ');
     problems.push(`the model has ${file.inputs.length} inputs (${names}), one is expected`);
-    return giveUp();
+    return giveUpBefore(file.nodes);
   }
   const constants = new Map(file.constants);
   for (const [key, tensor] of given) {
@@ -246,7 +146,7 @@ export const importOnnxModel = (
     if (value !== undefined) constants.set(key, value);
   }
   const known: OnnxFile = { ...file, constants };
-  const conversion = new Conversion(planQuantisation(known));
+  const conversion = new Conversion(planQuantisation(known), LEAST_BUDGET + 8 * bytes.length);
   for (const [key, constant] of constants) attempt(`constant ${key}`, () => conversion.set(key, constant));
   const element = declared.type?.tensor?.element ?? 0;
   const type = INPUT_TYPES.get(element);
@@ -263,21 +163,18 @@ export const importOnnxModel = (
     conversion.set(declared.name, computedFrom(tensor, order.length === 0 ? [] : order, type));
     return { tensor, edge: { dims: tensor.dims, order } };
   });
-  if (input === undefined || type === undefined) return giveUp();
+  if (input === undefined || type === undefined) return giveUpBefore(file.nodes);
   for (const node of file.nodes) {
     if (conversion.readsFailed(node)) {
       // Its problem would only be a consequence; but what is not supported at all is said in the same run.
-      if (
-        node.domain !== '' ||
-        ![CONVERTERS, FOLDED, ALWAYS_FOLDED].some((known) => known.has(node.operator))
-      )
-        problems.push(`${node.place} is not supported`);
+      if (!isKnown(node)) problems.push(`${node.place} is not supported`);
       conversion.fail(node);
       continue;
     }
     const before = problems.length;
     attempt(node.place, () => convertNode(conversion, node));
     if (problems.length > before) conversion.fail(node);
+    if (conversion.exhausted) return giveUp();
   }
   const outputs = file.outputs
     .filter((output) => !conversion.isFailed(output.name))

@@ -27,7 +27,11 @@ const reshapeConstant = (constant: Constant, dims: readonly number[]): Constant 
   return { ...expanded(constant), dims: [...dims] };
 };
 
+/** No operator of the engine has more than four; in between some more are needed, for blocks of pixels. */
+const MOST_DIMENSIONS = 16;
+
 const reshape = (conversion: Conversion, node: OnnxNode, value: Value, dims: readonly number[]): void => {
+  if (dims.length > MOST_DIMENSIONS) throw new OperatorProblem(`makes ${dims.length} dimensions`);
   if (dims.some((dim) => !Number.isInteger(dim) || dim < 0))
     throw new OperatorProblem(`makes ${shapeText(dims)} of ${shapeText(shapeOf(value))}`);
   conversion.setOutput(

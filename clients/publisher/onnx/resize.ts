@@ -1,4 +1,4 @@
-import { realValues, shapeText } from './constant.js';
+import { countOf, realValues, shapeText } from './constant.js';
 import { shapeOf, usualOrder, type Conversion } from './conversion.js';
 import { asPicture, fromPicture } from './convolution.js';
 import type { OnnxNode } from './node.js';
@@ -136,6 +136,8 @@ export const convertResize = (conversion: Conversion, node: OnnxNode): void => {
     );
   // The model's definition leaves open whether corners are those of the whole or of the fractional size.
   const whole = axes.every(({ input, output, scale }) => Math.abs(input * scale - output) < 1e-4);
+  if (countOf(axes.map(({ output }) => output)) >= 2 ** 31)
+    throw new OperatorProblem(`makes ${shapeText(axes.map(({ output }) => output))}`);
   const transformation = early ? 'asymmetric' : node.text('coordinate_transformation_mode', 'half_pixel');
   if (transformation === 'align_corners' && !whole)
     throw new OperatorProblem(

@@ -17,6 +17,9 @@ export interface WindowAxis {
 /** The engine's window operators take two dimensions; sequences get a first one of 1. */
 export const SPATIAL = 2;
 
+/** The engine's largest stride, dilation, window and padding (ta/tinylib/check_window.c). */
+const MOST_STEP = 4096;
+
 const STILL: WindowAxis = {
   input: 1,
   kernel: 1,
@@ -62,9 +65,9 @@ export const windowsOf = (
       kernel >= 1 &&
       stride >= 1 &&
       dilation >= 1 &&
-      kernel < 2 ** 16 &&
-      dilation < 2 ** 16 &&
-      stride < 2 ** 16
+      kernel <= MOST_STEP &&
+      dilation <= MOST_STEP &&
+      stride <= MOST_STEP
     ))
       throw new OperatorProblem(`has window ${kernel}, stride ${stride}, dilation ${dilation}`);
     const extent = (kernel - 1) * dilation + 1;
@@ -80,7 +83,7 @@ export const windowsOf = (
     } else if (autoPad !== 'NOTSET') {
       throw new OperatorProblem(`has unknown auto_pad ${autoPad}`);
     }
-    if (!(before >= 0 && behind >= 0 && before < 2 ** 16 && behind < 2 ** 16))
+    if (!(before >= 0 && behind >= 0 && before <= MOST_STEP && behind <= MOST_STEP))
       throw new OperatorProblem(`pads with ${before} and ${behind}`);
     const room = input + before + behind - extent;
     if (room < 0)
