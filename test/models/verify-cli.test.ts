@@ -3,6 +3,8 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { ARCHITECTURES } from '../../bench/nets/architectures.js';
+import { floatOnnx } from '../../bench/peers/onnx.js';
 import { problemOf } from '../../clients/cli/exit-codes.js';
 import { generateKeys, writeKeyFile } from '../../clients/keys/index.js';
 import { EngineTool, MissingRuntimeError } from '../../clients/publisher/index.js';
@@ -50,6 +52,22 @@ test('a package agrees with the model it was made from, on photographs', async (
   const forPeople = await smartZone('model', 'verify', 'faces.szm', '--against', MODEL);
   expect(forPeople.out).toMatch(/^against {2}TensorFlow Lite \(WebAssembly\), 4 frames$/m);
   expect(forPeople.out).toMatch(/^found {4}(\d+) of \1 the same$/m);
+}, 30_000);
+
+test('an ONNX model: from its file through the TEE, against ONNX Runtime', async () => {
+  writeFileSync(join(folder, 'squeezenet.onnx'), floatOnnx(ARCHITECTURES['squeezenet-1.1']()));
+  const target = EngineTool.find().target();
+  const packed = await smartZone('model', 'pack', 'squeezenet.onnx', '--target', target);
+  expect(packed).toMatchObject({ status: 0 });
+  const { status, out } = await smartZone(
+    ...['model', 'verify', 'squeezenet.szm', '--against', 'squeezenet.onnx'],
+    ...['--pictures', PHOTOGRAPHS, '--json'],
+  );
+  const report = JSON.parse(out) as Record<string, unknown>;
+  expect(report).toMatchObject({ good: true, kind: 'classes', target, disagreements: [] });
+  expect(report['agreeing']).toBe(report['of']);
+  expect(report['of']).toBeGreaterThan(5);
+  expect(status).toBe(0);
 }, 30_000);
 
 test('not with another one, nor with a file that is none', async () => {

@@ -95,6 +95,21 @@ const joinWithConstants = (
   return emitWithConstant(conversion, node, 'ADD', y, added, undefined);
 };
 
+/** Computed values of one type and quantisation, along a dimension of the model. */
+export const joinParts = (
+  conversion: Conversion,
+  node: OnnxNode,
+  parts: readonly Computed[],
+  axis: number,
+): Computed => {
+  const [first] = parts;
+  if (first === undefined) throw new OperatorProblem('has no input');
+  const order = memoryOrder(first);
+  const tensors = parts.map((part) => conversion.arranged(node, part, order));
+  const { quantisation } = first.view.tensor;
+  return computedFrom(join(conversion, node, tensors, order.indexOf(axis), quantisation), order, first.type);
+};
+
 export const convertConcat = (conversion: Conversion, node: OnnxNode): void => {
   const given = node.inputs.map((_, n) => conversion.operand(node, n));
   const [first] = given;

@@ -52,7 +52,8 @@ export class Conversion {
   readonly #arranged = new Map<Tensor, { readonly atoms: readonly Atom[]; readonly tensor: Tensor }[]>();
   readonly #shaped = new Map<Tensor, Tensor[]>();
   readonly #dequantised = new Map<Tensor, Tensor>();
-  #names = 0;
+  /** What tensors are called that are made from now on: the model's name of the value that is being computed. */
+  naming = '';
 
   #budget: number;
   readonly #counted = new Set<TensorData>();
@@ -160,7 +161,7 @@ export class Conversion {
     if (!(bytes < MOST_BYTES) || dims.some((dim) => dim > MOST_DIMENSION))
       throw new OperatorProblem(`gives ${shapeText(dims)}, which is too large`);
     const shape = dims.length === 0 ? [1] : [...dims];
-    const label = name ?? `value ${this.#names++}`;
+    const label = name ?? this.naming;
     return quantisation === undefined
       ? { name: label, dtype: 'f32', dims: shape }
       : { name: label, dtype: 'i8', dims: shape, quantisation };

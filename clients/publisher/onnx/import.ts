@@ -101,6 +101,18 @@ const boundaryOf = ({ dtype, quantisation }: Tensor, type: Computed['type']): Bo
         quantisation: { ...quantisation, zeroPoint: quantisation.zeroPoint + (type === 'u8' ? 128 : 0) },
       };
 
+/** Outputs are called what the model calls them, also where a value got its name before it was renamed. */
+const nameOutputs = (network: Network, { outputs }: OnnxFile): void => {
+  const named = new Map<Tensor, Tensor>();
+  for (const [i, tensor] of network.outputs.entries())
+    if (!named.has(tensor)) named.set(tensor, { ...tensor, name: outputs[i]?.name ?? tensor.name });
+  for (const operation of network.operations) {
+    operation.inputs = operation.inputs.map((input) => (input && named.get(input)) ?? input);
+    operation.output = named.get(operation.output) ?? operation.output;
+  }
+  network.outputs = network.outputs.map((tensor) => named.get(tensor) ?? tensor);
+};
+
 /** As `importOnnx`, with the order of dimensions at the edges. */
 export const importOnnxModel = (
   bytes: Uint8Array,
@@ -172,6 +184,7 @@ export const importOnnxModel = (
       continue;
     }
     const before = problems.length;
+    conversion.naming = node.outputs.find((output) => output !== '') ?? '';
     attempt(node.place, () => convertNode(conversion, node));
     if (problems.length > before) conversion.fail(node);
     if (conversion.exhausted) return giveUp();
@@ -180,6 +193,7 @@ export const importOnnxModel = (
     .filter((output) => !conversion.isFailed(output.name))
     .map((output) =>
       attempt(`output ${output.name}`, () => {
+        conversion.naming = output.name;
         const value = conversion.value(output.name);
         if (value.kind === 'constant') throw new OperatorProblem('is not computed');
         const { tensor, edge } = finish(conversion, value, input.tensor);
@@ -197,6 +211,7 @@ export const importOnnxModel = (
   };
   foldAffine(network);
   fuseHardSwish(network);
+  nameOutputs(network, file);
   return { network, input: input.edge, outputs: outputs.map(({ edge }) => edge) };
 };
 

@@ -1,8 +1,10 @@
 import type { Quantisation } from '../network.js';
+import { joinParts } from './concat.js';
 import { countOf, makeConstant, permuteConstant, realValues, shapeText, type Constant } from './constant.js';
 import { computedFrom, shapeOf, type Computed, type Conversion } from './conversion.js';
 import type { OnnxNode } from './node.js';
 import { OperatorProblem } from './problem.js';
+import { cut } from './slicing.js';
 import { atomsIn, dimsOf, transposeView, type Atom, type View } from './view.js';
 import { areInt8, weightOperands } from './weights.js';
 
@@ -140,27 +142,87 @@ const mapReal = (constant: Constant, change: (value: number) => number): Constan
   return makeConstant(constant.name, 'f32', constant.dims, (i) => change(values[i] ?? 0));
 };
 
-/** One matrix for all rows: [..., K] x [K, N], or one matrix that the dimensions before it repeat only once. */
-export const matrixOf = (given: Constant): Constant => {
+/** The one matrix for all rows, [..., K, N], as [N, K]. */
+const matrixOf = (given: Constant): Constant => {
   const rank = given.dims.length;
   if (rank === 1) return { ...given, dims: [1, given.dims[0] ?? 1] };
-  const matrix = { ...given, dims: given.dims.slice(-2) };
-  if (rank < 2 || countOf(given.dims.slice(0, -2)) !== 1)
-    throw new OperatorProblem(
-      `has ${countOf(given.dims.slice(0, -2))} different matrices ${shapeText(given.dims)}`,
-    );
   const axis = Math.max(0, (given.quantisation?.axis ?? 0) - (rank - 2));
-  const flat =
-    given.quantisation === undefined ? matrix : { ...matrix, quantisation: { ...given.quantisation, axis } };
-  return permuteConstant(flat, [1, 0]);
+  const flat = { ...given, dims: given.dims.slice(-2) };
+  const { quantisation } = given;
+  return permuteConstant(
+    quantisation === undefined ? flat : { ...flat, quantisation: { ...quantisation, axis } },
+    [1, 0],
+  );
+};
+
+/** A product with one matrix, or with many. */
+export const emitProduct = (
+  conversion: Conversion,
+  node: OnnxNode,
+  x: Computed,
+  given: Constant,
+  output: Quantisation | undefined,
+  type: Computed['type'] = 'f32',
+): Computed =>
+  countOf(given.dims.slice(0, -2)) === 1
+    ? emitMatrix(conversion, node, x, matrixOf(given), undefined, output, type)
+    : emitMatrices(conversion, node, x, given, output, type);
+
+/** More matrices than that are not what a network for a camera is made of. */
+const MOST_MATRICES = 64;
+
+/** [..., M, K] x [..., K, N] with a matrix of its own for each index of the dimensions before: one after the other. */
+const emitMatrices = (
+  conversion: Conversion,
+  node: OnnxNode,
+  x: Computed,
+  given: Constant,
+  output: Quantisation | undefined,
+  type: Computed['type'] = 'f32',
+): Computed => {
+  const [k = 1, n = 1] = given.dims.slice(-2);
+  const outer = given.dims.slice(0, -2);
+  const count = countOf(outer);
+  const dims = shapeOf(x);
+  const rows = dims.at(-2) ?? 1;
+  const alike = outer.length <= dims.length - 2 && countOf(dims.slice(0, -2)) === count;
+  if (
+    !alike ||
+    !outer.every((dim, i) => dim === dims[i + dims.length - 2 - outer.length]) ||
+    count > MOST_MATRICES
+  )
+    throw new OperatorProblem(
+      `has ${count} different matrices ${shapeText(given.dims)} for ${shapeText(dims)}`,
+    );
+  if ((given.quantisation?.scales.length ?? 1) !== 1)
+    throw new OperatorProblem(`has ${count} matrices with scales per column`);
+  const flat = conversion.reshaped(node, x, [count, rows, dims.at(-1) ?? 1]);
+  const parts = Array.from({ length: count }, (_, i) => {
+    const piece = cut(conversion, node, flat, [
+      { start: i, count: 1, step: 1 },
+      { start: 0, count: rows, step: 1 },
+      { start: 0, count: k, step: 1 },
+    ]);
+    const weights = { ...given, dims: [k, n], data: given.data.subarray(i * k * n, (i + 1) * k * n) };
+    const y = emitMatrix(
+      conversion,
+      node,
+      conversion.reshaped(node, piece, [rows, k]),
+      permuteConstant(weights, [1, 0]),
+      undefined,
+      output,
+      type,
+    );
+    return conversion.reshaped(node, y, [1, rows, n]);
+  });
+  return conversion.reshaped(node, joinParts(conversion, node, parts, 0), [...dims.slice(0, -1), n]);
 };
 
 export const convertMatMul = (conversion: Conversion, node: OnnxNode): void => {
   const x = conversion.real(node, 0);
   const given = conversion.constant(node, 1, 'matrix B');
-  const weights = matrixOf(given);
-  const { values, quantisation } = conversion.numeric(node, [x] as const, areInt8(weights));
-  const y = emitMatrix(conversion, node, values[0], weights, undefined, quantisation);
+  const { values, quantisation } = conversion.numeric(node, [x] as const, areInt8(given));
+  const y = emitProduct(conversion, node, values[0], given, quantisation);
   // A vector has no dimension of its own in the product.
   conversion.setOutput(
     node,

@@ -2,7 +2,7 @@ import type { Quantisation } from '../network.js';
 import { countOf, makeConstant, realValues, shapeText, type Constant } from './constant.js';
 import { resolveAxis, type Computed, type Conversion } from './conversion.js';
 import { emitConvolution } from './convolution.js';
-import { emitMatrix, matrixOf } from './matrix.js';
+import { emitProduct } from './matrix.js';
 import type { OnnxNode } from './node.js';
 import { OperatorProblem } from './problem.js';
 import { withTensor } from './view.js';
@@ -195,14 +195,12 @@ export const convertQLinearConv = (conversion: Conversion, node: OnnxNode): void
 export const convertQLinearMatMul = (conversion: Conversion, node: OnnxNode): void => {
   const x = integers(conversion, node, 0, 1);
   const given = integerWeights(conversion, node, 3, 0);
-  const weights = matrixOf({
-    ...given,
-    quantisation: { scales: [], zeroPoints: [], ...given.quantisation, axis: given.dims.length - 1 },
-  });
+  const axis = given.dims.length - 1;
+  const weights =
+    given.quantisation === undefined ? given : { ...given, quantisation: { ...given.quantisation, axis } };
   const file = quantisationInputs(conversion, node, 6, x.type === 'u8' ? 'u8' : 'i8');
   const type = file.type === 'u8' ? 'u8' : 'i8';
-  const y = emitMatrix(conversion, node, x, weights, undefined, tensorQuantisation(file), type);
-  conversion.setOutput(node, y);
+  conversion.setOutput(node, emitProduct(conversion, node, x, weights, tensorQuantisation(file), type));
 };
 
 /** Pictures of bytes as real numbers. */

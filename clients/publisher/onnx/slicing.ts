@@ -1,3 +1,4 @@
+import { joinParts } from './concat.js';
 import { countOf, shapeText } from './constant.js';
 import { computedFrom, resolveAxis, shapeOf, type Computed, type Conversion } from './conversion.js';
 import type { OnnxNode } from './node.js';
@@ -11,7 +12,12 @@ export interface Piece {
   readonly step: number;
 }
 
-const cut = (conversion: Conversion, node: OnnxNode, x: Computed, pieces: readonly Piece[]): Computed => {
+export const cut = (
+  conversion: Conversion,
+  node: OnnxNode,
+  x: Computed,
+  pieces: readonly Piece[],
+): Computed => {
   const dims = shapeOf(x);
   if (pieces.some(({ count }) => count < 1))
     throw new OperatorProblem(`cuts nothing from ${shapeText(dims)}`);
@@ -118,28 +124,36 @@ export const convertSplit = (conversion: Conversion, node: OnnxNode): void => {
   }
 };
 
-/** Neighbours from a dimension; one index drops the dimension. */
+/** More pieces than that are not what a network is made of. */
+const MOST_PIECES = 64;
+
+/** Elements of a dimension: neighbours are cut out together, the pieces are joined. */
 export const convertGather = (conversion: Conversion, node: OnnxNode): void => {
   const x = conversion.computed(node, 0);
   const indices = conversion.constant(node, 1, 'indices');
   const dims = shapeOf(x);
   const axis = resolveAxis(node.int('axis', 0), dims.length);
-  const places = Array.from(indices.data, (index) => resolveAxis(index, dims[axis] ?? 1));
-  const [start = 0] = places;
-  if (indices.dims.length > 1 || places.some((place, i) => place !== start + i))
-    throw new OperatorProblem('gathers elements that are not neighbours');
-  const pieces = dims.map((size, i) =>
-    i === axis ? { start, count: places.length, step: 1 } : { ...ALL, count: size },
+  const runs: { start: number; count: number }[] = [];
+  for (const index of indices.data) {
+    const place = resolveAxis(index, dims[axis] ?? 1);
+    const run = runs.at(-1);
+    if (run !== undefined && place === run.start + run.count) run.count++;
+    else runs.push({ start: place, count: 1 });
+    if (runs.length > MOST_PIECES) throw new OperatorProblem(`gathers more than ${MOST_PIECES} pieces`);
+  }
+  const parts = runs.map(({ start, count }) =>
+    cut(
+      conversion,
+      node,
+      x,
+      dims.map((size, i) => (i === axis ? { start, count, step: 1 } : { ...ALL, count: size })),
+    ),
   );
-  const piece = cut(conversion, node, x, pieces);
+  const [first] = parts;
+  if (first === undefined) throw new OperatorProblem('gathers nothing');
+  const all = parts.length === 1 ? first : joinParts(conversion, node, parts, axis);
   conversion.setOutput(
     node,
-    indices.dims.length === 1
-      ? piece
-      : conversion.reshaped(
-          node,
-          piece,
-          dims.filter((_, i) => i !== axis),
-        ),
+    conversion.reshaped(node, all, [...dims.slice(0, axis), ...indices.dims, ...dims.slice(axis + 1)]),
   );
 };
