@@ -28,6 +28,7 @@ import {
   reportLines,
   withInspectFlags,
   withPlanFlags,
+  withWeightsFlag,
   type PlanFlags,
 } from './model-inspect.js';
 import { addVerifyCommand } from './model-verify.js';
@@ -52,18 +53,18 @@ const publisher = () => import('../publisher/index.js');
 export function addModelCommands(program: Command): void {
   const model = program.command('model').description('turn models into packages, and give them to devices');
 
-  model
-    .command('import <file>')
-    .description('read a TensorFlow Lite or ONNX model and say whether and how it would run')
+  withWeightsFlag(model.command('import <file>'))
+    .description('read a TensorFlow Lite, ONNX or Darknet model and say whether and how it would run')
     .action(async (file: string, _flags: unknown, command: Command) => {
-      const { output } = new Environment(command.optsWithGlobals<GlobalOptions>());
-      const { importModel, inspect, readModelFile } = await publisher();
-      const report = inspect(importModel(readModelFile(file), file));
+      const flags = command.optsWithGlobals<ModelFlags>();
+      const { output } = new Environment(flags);
+      const { filesBeside, importModel, inspect, readModelFile } = await publisher();
+      const report = inspect(importModel(readModelFile(file), file, filesBeside(file, flags.weights)));
       output.result(report, reportLines(report));
     });
 
   withInspectFlags(model.command('inspect <file>'))
-    .description('what a package or a model (TensorFlow Lite, ONNX) is and needs')
+    .description('what a package or a model (TensorFlow Lite, ONNX, Darknet) is and needs')
     .option('--content-key <file>', 'content key file: shows what is inside a package, too')
     .option('--plan <file.svg>', 'draw where each tensor lies while the model runs')
     .addHelpText(
@@ -75,7 +76,7 @@ export function addModelCommands(program: Command): void {
       await inspectModel(new Environment(flags).output, file, flags);
     });
 
-  withPlanFlags(withKey(model.command('pack <file>'), 'publisher'))
+  withWeightsFlag(withPlanFlags(withKey(model.command('pack <file>'), 'publisher')))
     .description('import, plan, encrypt and sign: writes the package and its content key')
     .option('--name <name>', "the model's name (default: the file's)")
     .option(
@@ -170,7 +171,8 @@ function deviceCommand(parent: Command, usage: string, description: string): Com
 
 async function packModel(environment: Environment, file: string, flags: ModelFlags): Promise<void> {
   const { output } = environment;
-  const { EngineTool, importModel, pack, PRESETS, readModelFile, signPackage } = await publisher();
+  const { EngineTool, filesBeside, importModel, pack, PRESETS, readModelFile, signPackage } =
+    await publisher();
   const preset = PRESETS.find((name) => name === flags.preset);
   if (flags.preset !== undefined && preset === undefined)
     throw new UsageError(`--preset: ${PRESETS.join(', ')}`);
@@ -181,7 +183,7 @@ async function packModel(environment: Environment, file: string, flags: ModelFla
   if (existsSync(keyOut))
     throw new SmartZoneError('KEY_FILE', `${keyOut} exists already: content keys are never overwritten`);
   output.progress(`importing ${file}`);
-  const network = importModel(readModelFile(file), file);
+  const network = importModel(readModelFile(file), file, filesBeside(file, flags.weights));
   output.progress('planning, encrypting and running the self-test');
   const sealed = await pack(network, {
     name,

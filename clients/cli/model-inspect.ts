@@ -24,6 +24,7 @@ export interface PlanFlags {
   readonly arena?: number;
   readonly plan?: string;
   readonly contentKey?: string;
+  readonly weights?: string;
 }
 
 /** The largest arena that a graph can name. */
@@ -47,6 +48,12 @@ export function withPlanFlags(command: Command): Command {
     );
 }
 
+export const withWeightsFlag = (command: Command): Command =>
+  command.option(
+    '--weights <file>',
+    'the .weights of a Darknet .cfg (default: beside it, under the same name)',
+  );
+
 /** The importer's and the packer's option for the flags; 0: the least. */
 export function arenaOf({ patches, arena, target }: PlanFlags): { arena?: number } {
   if (patches !== true && arena === undefined) return {};
@@ -56,7 +63,8 @@ export function arenaOf({ patches, arena, target }: PlanFlags): { arena?: number
 }
 
 /** Flags of `model inspect`. */
-export const withInspectFlags = (command: Command): Command => withLayerFlags(withPlanFlags(command));
+export const withInspectFlags = (command: Command): Command =>
+  withWeightsFlag(withLayerFlags(withPlanFlags(command)));
 
 type InspectFlags = PlanFlags & LayerFlags;
 
@@ -73,10 +81,10 @@ async function inspectUnpacked(
   file: string,
   flags: InspectFlags,
 ): Promise<void> {
-  const { importModel, preview, reportOf, simplify } = await import('../publisher/index.js');
+  const { filesBeside, importModel, preview, reportOf, simplify } = await import('../publisher/index.js');
   const { target = 'ref' } = flags;
   const options = { target, ...arenaOf(flags) };
-  const network = simplify(importModel(bytes, file));
+  const network = simplify(importModel(bytes, file, filesBeside(file, flags.weights)));
   const packed = preview(network, options);
   const report = reportOf(network, options, packed);
   const model: InspectedModel = { ...packed, target, arena: report.arena };

@@ -1,5 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
+import { looksLikeCfg } from './darknet/cfg.js';
+import { importDarknet } from './darknet/import.js';
 import { ModelImportError } from './import-error.js';
 import type { Network } from './network.js';
 import type { BesideModel } from './onnx/file.js';
@@ -35,6 +37,13 @@ const FORMATS: readonly Format[] = [
     recognises: startsLikeOnnx,
     read: (bytes, name, beside) => importOnnx(bytes, name, { beside }),
   },
+  {
+    name: 'Darknet',
+    extension: '.cfg',
+    recognises: looksLikeCfg,
+    read: (bytes, name, beside) =>
+      importDarknet(bytes, beside(`${basename(name, extname(name))}.weights`), name),
+  },
 ];
 
 /** By its content, or where that says nothing (a damaged file), by its name. */
@@ -46,16 +55,16 @@ const formatOf = (bytes: Uint8Array, name: string): Format | undefined =>
 /** Is it a model that `importModel` reads, rather than a package? */
 export const isModelFile = (bytes: Uint8Array, name: string): boolean => formatOf(bytes, name) !== undefined;
 
-/** Files in the folder of a model, by name. */
+/** Files in the folder of a model, by name. @param weights where its .weights file is, if not there */
 export const filesBeside =
-  (model: string): BesideModel =>
+  (model: string, weights?: string): BesideModel =>
   (name) => {
-    const path = join(dirname(model), name);
+    const path = weights !== undefined && extname(name) === '.weights' ? weights : join(dirname(model), name);
     return existsSync(path) && statSync(path).isFile() ? new Uint8Array(readFileSync(path)) : undefined;
   };
 
 /**
- * Reads a model of any format that is known here: TensorFlow Lite, ONNX.
+ * Reads a model of any format that is known here: TensorFlow Lite, ONNX, Darknet.
  *
  * @param name the file's path: for messages, and to find files that belong to the model and lie beside it
  * @param beside opens these; default: from the folder

@@ -12,6 +12,7 @@ import { simplify } from './simplify.js';
 
 export type { AnchorLayer } from './anchors.js';
 export type { CellMap } from './cells.js';
+export { importDarknet, SUPPORTED_SECTIONS } from './darknet/import.js';
 export { frameShapeOf, isPictureInput, noiseFrame } from './frame.js';
 export { EngineTool, type EngineResult, type EngineRun, type GoldenRunner } from './golden.js';
 export type { Head } from './head.js';

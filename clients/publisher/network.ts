@@ -49,7 +49,7 @@ export interface Network {
   /** Operations at the beginning that run together, row by row. */
   readonly bands?: Bands;
   /** What the file itself says about pictures and results, where it does (Darknet's); else `undefined`. */
-  readonly purpose?: Omit<Purpose, 'labels'>;
+  readonly purpose?: Partial<Omit<Purpose, 'labels'>>;
   /** How the original model's input and outputs differ from these, one entry per output. */
   readonly boundary: Boundary;
 }

@@ -59,8 +59,12 @@ export const presetPurpose = (name: PresetName): Purpose => {
  * What the file itself says or suggests: known detectors by their shapes, classes where the network ends in scores or there is a name for every
  * output, a reconstruction where the output is as large as an input that is no picture, else the output as it is.
  */
-export const automaticPurpose = (network: Network, labels: readonly string[] = []): Purpose => {
-  if (network.purpose !== undefined) return { ...network.purpose, labels };
+export const automaticPurpose = (network: Network, labels: readonly string[] = []): Purpose => ({
+  ...suggestedPurpose(network, labels),
+  ...network.purpose,
+});
+
+const suggestedPurpose = (network: Network, labels: readonly string[]): Purpose => {
   if (isDetector(network, 128, BLAZEFACE_SHORT_RANGE, 16, 1))
     return presetPurpose('face-detection-short-range');
   if (isDetector(network, 192, BLAZEFACE_FULL_RANGE, 16, 1))

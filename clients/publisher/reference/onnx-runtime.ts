@@ -31,6 +31,8 @@ export const openOnnx = async (model: Uint8Array, name: string): Promise<Referen
   const session = await runtime.InferenceSession.create(model, {
     executionProviders: ['wasm'],
     graphOptimizationLevel: 'basic',
+    // Errors: what it tidies up in a model is of no interest.
+    logSeverityLevel: 3,
   }).catch((error: unknown) => {
     throw new ModelImportError(name, [`ONNX Runtime refuses it: ${(error as Error).message}`]);
   });
