@@ -26,7 +26,7 @@ if (!installed)
   );
 
 const cases = installed
-  ? ['node', 'pytorch-converted', 'simple'].flatMap(casesIn).filter(({ model }) => {
+  ? ['node', 'pytorch-converted', 'pytorch-operator', 'simple'].flatMap(casesIn).filter(({ model }) => {
       const operators = operatorsOf(model);
       return (
         operators.some((one) => SUPPORTED_ONNX_OPERATORS.includes(one)) &&

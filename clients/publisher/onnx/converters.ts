@@ -43,6 +43,7 @@ import {
 import { convertResize } from './resize.js';
 import { convertGather, convertSlice, convertSplit } from './slicing.js';
 import type { Conversion } from './conversion.js';
+import { OPSETS } from './file.js';
 import type { OnnxNode } from './node.js';
 import { OperatorProblem } from './problem.js';
 
@@ -105,6 +106,45 @@ export const FOLDED_ONNX_OPERATORS: readonly string[] = [...ALWAYS_FOLDED.keys()
   .filter((name) => !CONVERTERS.has(name))
   .sort();
 
+/**
+ * Operators that meant the same before operator set 7, and since when (the change log of ONNX's operators). Others had broadcast, axis or
+ * is_test attributes.
+ */
+const UNCHANGED_SINCE: ReadonlyMap<string, number> = new Map([
+  ['AveragePool', 1],
+  ['Cast', 6],
+  ['Clip', 6],
+  ['Concat', 4],
+  ['Constant', 1],
+  ['Conv', 1],
+  ['DepthToSpace', 1],
+  ['Flatten', 1],
+  ['Gather', 1],
+  ['GlobalAveragePool', 1],
+  ['GlobalMaxPool', 1],
+  ['HardSigmoid', 6],
+  ['Identity', 1],
+  ['LeakyRelu', 6],
+  ['MatMul', 1],
+  ['MaxPool', 1],
+  ['Neg', 6],
+  ['Pad', 2],
+  ['ReduceMax', 1],
+  ['ReduceMean', 1],
+  ['Relu', 6],
+  ['Reshape', 5],
+  ['Shape', 1],
+  ['Sigmoid', 6],
+  ['Slice', 1],
+  ['Softmax', 1],
+  ['SpaceToDepth', 1],
+  ['Split', 2],
+  ['Squeeze', 1],
+  ['Tanh', 6],
+  ['Transpose', 1],
+  ['Unsqueeze', 1],
+]);
+
 /** Is there any chance for it? */
 export const isKnown = ({ domain, operator }: OnnxNode): boolean =>
   domain === '' && [CONVERTERS, FOLDED, ALWAYS_FOLDED].some((known) => known.has(operator));
@@ -112,6 +152,10 @@ export const isKnown = ({ domain, operator }: OnnxNode): boolean =>
 /** @throws OperatorProblem */
 export const convertNode = (conversion: Conversion, node: OnnxNode): void => {
   if (node.domain !== '') throw new OperatorProblem('is not supported: it is not one of ONNX itself');
+  if (node.opset < (UNCHANGED_SINCE.get(node.operator) ?? OPSETS.least))
+    throw new OperatorProblem(
+      `is of operator set ${node.opset}, ${OPSETS.least} to ${OPSETS.most} are understood: convert the model with ONNX's version converter`,
+    );
   const always = ALWAYS_FOLDED.get(node.operator);
   const folded = FOLDED.get(node.operator);
   const constant = (name: string): boolean => name === '' || conversion.value(name).kind === 'constant';

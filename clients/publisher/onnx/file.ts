@@ -3,8 +3,8 @@ import { OnnxNode } from './node.js';
 import { OperatorProblem } from './problem.js';
 import { decodeModel, type TensorMessage, type ValueInfoMessage } from './schema.js';
 
-/** Versions of ONNX's own operator set that are understood. */
-const OPSETS = { least: 7, most: 21 } as const;
+/** Versions of ONNX's own operator set that are understood; of older ones only some operators (converters.ts). */
+export const OPSETS = { least: 7, most: 21 } as const;
 
 /** Opens a file beside the model by its name; undefined: there is none. */
 export type BesideModel = (name: string) => Uint8Array | undefined;
@@ -62,7 +62,7 @@ export const readOnnxFile = (bytes: Uint8Array, beside: BesideModel): OnnxFile =
   if (graph === null || graph.nodes.length === 0)
     throw new OperatorProblem('not an ONNX model, or damaged: no operators in it');
   const opset = model.opsets.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version;
-  if (opset === undefined || opset < OPSETS.least || opset > OPSETS.most)
+  if (opset === undefined || opset < 1 || opset > OPSETS.most)
     throw new OperatorProblem(
       `uses operator set ${opset ?? 'unknown'}; ${OPSETS.least} to ${OPSETS.most} are understood: convert it with ONNX's version converter`,
     );
