@@ -36,6 +36,6 @@ export const inBoth = async (
 ): Promise<{ network: Network; ours: number[]; theirs: number[]; frame: Uint8Array }> => {
   const network = importDarknet(net.cfg, net.weights(version), 'test.cfg');
   const frame = noiseFrame({ format: 'f32', dims: network.input.dims });
-  const [ours = []] = await compute(simplify(network), frame);
+  const [ours = []] = await compute(simplify(network), frame, 'f32');
   return { network, ours, theirs: await inOnnxRuntime(net, network, frame), frame };
 };
