@@ -10,7 +10,7 @@ import { originalOutputs } from './comparison.js';
 export const compute = async (
   network: Network,
   frame: Uint8Array,
-  format: 'f32' | 'i8',
+  format: 'f32' | 'i8' = network.input.dtype === 'i8' ? 'i8' : 'f32',
 ): Promise<number[][]> => {
   const engine = EngineTool.find();
   const target = engine.target();
