@@ -130,5 +130,6 @@ export const convertReorg = (layers: Layers, section: Section): Tensor => {
   const split = emit(xFirst, [stride, lines, stride, w]);
   const yFirst = emit(split, [stride, stride, lines, w], [2, 0, 1, 3]);
   const planes = emit(yFirst, [1, c * square, h / stride, w / stride]);
-  return emit(planes, [1, h / stride, w / stride, c * square], [0, 2, 3, 1]);
+  const shape = [h / stride, w / stride, c * square] as const;
+  return layers.emit('TRANSPOSE', [planes], shape, { ints: [0, 2, 3, 1] }).output;
 };

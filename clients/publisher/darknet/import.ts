@@ -6,7 +6,7 @@ import { CfgError, readCfg, type Section } from './cfg.js';
 import { convertReorg, convertReorg3d, convertRoute, convertShortcut } from './combining.js';
 import { convertConnected, convertConvolutional } from './convolution.js';
 import { convertRegion, convertYolo } from './detection.js';
-import { Layers, MOST_SIDE, type Shape } from './layers.js';
+import { Layers, MOST_ELEMENTS, MOST_SIDE, type Shape } from './layers.js';
 import { convertAveragePool, convertMaxPool, convertSoftmax, convertUpsample } from './pooling.js';
 import { SectionProblem } from './problem.js';
 import { readWeights, WeightsError } from './weights-file.js';
@@ -111,6 +111,8 @@ const build = (sections: readonly Section[], weights: Uint8Array | undefined, na
     }
   }
   if (problems.length > 0) throw new ModelImportError(name, problems);
+  if (layers.operations.length + layers.detections.length === 0)
+    throw new CfgError('no layer computes anything');
   fillWeights(layers, weights);
   return finish(layers);
 };
@@ -120,6 +122,8 @@ const pictureOf = (net: Section): Shape => {
   const shape = [side('height'), side('width'), net.integer('channels', 0, 1, MOST_SIDE)] as const;
   if (shape.includes(0))
     throw new SectionProblem('has no height, width and channels: only pictures are possible');
+  const [h, w, c] = shape;
+  if (h * w * c > MOST_ELEMENTS) throw new SectionProblem(`has pictures of ${h} x ${w} x ${c} values`);
   return shape;
 };
 
@@ -149,7 +153,7 @@ const finish = (layers: Layers): Network => {
   const boundary = { input: { type: 'f32' }, outputs: [{ type: 'f32' }] } as const;
   if (detections.length === 0) {
     const output = layers.outputs.at(-1);
-    if (output === undefined || operations.length === 0) throw new CfgError('no layer computes anything');
+    if (output === undefined) throw new CfgError('its last layer gives nothing');
     requireOperators(operations.length);
     return { input, outputs: [output], operations, boundary, purpose: { pixels: 'unit' } };
   }

@@ -23,7 +23,7 @@ interface Wanted {
 }
 
 /** Larger tensors have no place in any device; and shapes must not wrap around. */
-const MOST_ELEMENTS = 2 ** 26;
+export const MOST_ELEMENTS = 2 ** 26;
 /** Of one side, or of channels. */
 export const MOST_SIDE = 65_536;
 
@@ -75,8 +75,8 @@ export class Layers {
 
   /** After a problem: the following layers are still looked at, with a guessed shape. */
   guess(): void {
-    const shape = shapeOf(this.outputs.findLast((tensor) => tensor !== undefined) ?? this.input);
-    this.outputs.push(this.#tensor(shape));
+    const known = this.outputs.findLast((tensor) => tensor !== undefined) ?? this.input;
+    this.outputs.push({ name: this.#origin, dtype: 'f32', dims: known.dims });
   }
 
   #tensor([h, w, c]: Shape): Tensor {
