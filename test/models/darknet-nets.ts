@@ -4,8 +4,8 @@ import { DarknetNet } from './darknet-net.js';
 /** darknet.cfg: "Darknet Reference". */
 export const darknetReference = (side = 256, classes = 1000): DarknetNet => {
   const net = new DarknetNet(side, side, 3, 1);
-  for (const filters of [16, 32, 64, 128, 256, 512]) net.conv(filters).maxPool(2, 2, filters === 512 ? 1 : 0);
-  return net.conv(1024).conv(classes, { size: 1, norm: false, activation: 'linear' }).averagePool().softmax();
+  for (const filters of [16, 32, 64, 128, 256, 512]) net.conv(filters).maxPool(2, 2);
+  return net.conv(1024).averagePool().conv(classes, { size: 1, norm: false, activation: 'linear' }).softmax();
 };
 
 /** resnet18.cfg: shortcuts beyond a change of size read every second pixel. */

@@ -78,6 +78,15 @@ describeWithEngine('Darknet, run by the engine', () => {
     expect(greatestDifference(ours, theirs)).toBeLessThanOrEqual(1e-5 * magnitude(theirs));
   });
 
+  // What the files that belong to the published .cfg files have.
+  test.each([
+    ['darknet.weights', () => darknetReference(), 29_293_940],
+    ['yolov3-tiny.weights', () => yoloV3Tiny(), 35_434_956],
+    ['yolov4-tiny.weights', () => yoloV4Tiny(416), 24_251_276],
+  ] as const)('%s is as long as published', (_, net, length) => {
+    expect(net().weights().length).toBe(length);
+  });
+
   test.each(networks)('%s', async (name, net) => {
     const { network, ours, theirs } = await inBoth(net());
     const apart = greatestDifference(ours, theirs) / magnitude(theirs);

@@ -82,10 +82,12 @@ const build = (sections: readonly Section[], weights: Uint8Array | undefined, na
   const [net, ...layerSections] = sections;
   if (net === undefined || (net.type !== 'net' && net.type !== 'network'))
     throw new CfgError('it does not begin with [net]');
-  const problems: string[] = [];
+  /** Lines of each problem: a network often has one in many sections. */
+  const problems = new Map<string, number[]>();
   const report = (section: Section, error: unknown, quiet = false): void => {
     if (!(error instanceof SectionProblem)) throw error;
-    if (!quiet) problems.push(`line ${section.line}: [${section.type}] ${error.message}`);
+    const problem = `[${section.type}] ${error.message}`;
+    if (!quiet) problems.set(problem, [...(problems.get(problem) ?? []), section.line]);
   };
   let shape: Shape = [1, 1, 1];
   try {
@@ -94,7 +96,7 @@ const build = (sections: readonly Section[], weights: Uint8Array | undefined, na
     report(net, error);
   }
   const layers = new Layers(shape);
-  const uncertain = problems.length > 0;
+  const uncertain = problems.size > 0;
   for (const section of layerSections) {
     layers.begin(section);
     const converter = CONVERTERS.get(ALIASES[section.type] ?? section.type);
@@ -104,13 +106,20 @@ const build = (sections: readonly Section[], weights: Uint8Array | undefined, na
       layers.outputs.push(converter(layers, section));
     } catch (error) {
       // After a first problem shapes are guesses.
-      const guessed = uncertain || problems.length > 0;
+      const guessed = uncertain || problems.size > 0;
       report(section, error, guessed && error instanceof SectionProblem && error.ofShapes);
       layers.operations.length = certain;
       layers.guess();
     }
   }
-  if (problems.length > 0) throw new ModelImportError(name, problems);
+  if (problems.size > 0) {
+    const lines = (numbers: readonly number[]): string =>
+      `line${numbers.length > 1 ? 's' : ''} ${numbers.join(', ')}`;
+    throw new ModelImportError(
+      name,
+      [...problems].map(([problem, numbers]) => `${lines(numbers)}: ${problem}`),
+    );
+  }
   if (layers.operations.length + layers.detections.length === 0)
     throw new CfgError('no layer computes anything');
   fillWeights(layers, weights);

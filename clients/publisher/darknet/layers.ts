@@ -1,7 +1,7 @@
 import type { Operation, Tensor } from '../network.js';
-import type { OpCode } from '../szg1.js';
+import { MAX_OPS, type OpCode } from '../szg1.js';
 import type { CellMap } from '../cells.js';
-import type { Section } from './cfg.js';
+import { CfgError, type Section } from './cfg.js';
 import { shapeProblem } from './problem.js';
 
 /** Height, width, channels. */
@@ -95,6 +95,8 @@ export class Layers {
       activation = 'NONE',
     }: Partial<Pick<Operation, 'ints' | 'floats' | 'activation'>> = {},
   ): Operation {
+    if (this.operations.length === MAX_OPS)
+      throw new CfgError(`it takes more than ${MAX_OPS} operators, which is the most that are possible`);
     const output: Tensor =
       'dims' in shape ? { name: this.#origin, dtype: 'f32', dims: shape.dims } : this.#tensor(shape);
     const operation: Operation = { code, activation, inputs, output, ints, floats, origin: this.#origin };
