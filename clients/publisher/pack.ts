@@ -106,8 +106,7 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
       normalisation: normalisationOf(network, options.pixels ?? source.purpose?.pixels ?? purpose.pixels),
       segmentBytes:
         options.segmentBytes ?? (options.arena === undefined ? SEGMENT_BYTES : SMALL_SEGMENT_BYTES),
-      // The reference of the golden test is sent nowhere.
-      mostSegmentBytes: of === target ? MOST_SEGMENT_BYTES : 2 ** 31,
+      mostSegmentBytes: MOST_SEGMENT_BYTES,
       ...(of === target && options.arena !== undefined && { arena: options.arena }),
     });
   const graph = graphFor(target);

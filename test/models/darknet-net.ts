@@ -3,8 +3,8 @@
  * ONNX with the same values where batch normalisation is an operator of its own. What Darknet computes where ONNX has no operator
  * (the order of [reorg]) is a list of places here.
  */
-import { OnnxGraph } from '../../bench/peers/onnx-graph.js';
 import { Random } from '../../bench/nets/random.js';
+import { bytesOf, OnnxLayers } from './darknet-onnx.js';
 
 type Shape = [c: number, h: number, w: number];
 interface Layer {
@@ -22,18 +22,14 @@ export interface ConvolutionOptions {
   readonly activation?: string;
 }
 
-const bytesOf = (values: Float32Array): Uint8Array =>
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-
 export class DarknetNet {
   readonly layers: Layer[] = [];
   readonly #cfg: string[];
   readonly #weights: Float32Array[] = [];
-  readonly #onnx = new OnnxGraph('darknet');
+  readonly #onnx = new OnnxLayers();
   readonly #random: Random;
   readonly #input: Layer;
   readonly #maps: { readonly name: string; readonly rows: number; readonly values: number }[] = [];
-  #count = 0;
 
   constructor(width: number, height: number, channels: number, seed: number) {
     this.#cfg = [
@@ -62,46 +58,8 @@ export class DarknetNet {
     return this;
   }
 
-  #node(operator: string, inputs: string[], attributes: Parameters<OnnxGraph['node']>[3] = {}): string {
-    return this.#onnx.node(operator, inputs, `${operator}${this.#count++}`, attributes);
-  }
-
-  #constant(values: Float32Array, dims: readonly number[]): string {
-    return this.#onnx.constant(`c${this.#count++}`, 'float', dims, bytesOf(values));
-  }
-
-  #integers(values: readonly number[]): string {
-    const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
-    return this.#onnx.constant(`c${this.#count++}`, 'int64', [values.length], bytes);
-  }
-
   #values(count: number, low: number, high: number): Float32Array {
     return this.#random.uniforms(count, low, high);
-  }
-
-  #activate(x: string, activation: string): string {
-    switch (activation) {
-      case 'linear':
-        return x;
-      case 'relu':
-        return this.#node('Relu', [x]);
-      case 'relu6':
-        return this.#node('Clip', [
-          x,
-          this.#constant(Float32Array.of(0), []),
-          this.#constant(Float32Array.of(6), []),
-        ]);
-      case 'leaky':
-        return this.#node('LeakyRelu', [x], { alpha: { float: 0.1 } });
-      case 'logistic':
-        return this.#node('Sigmoid', [x]);
-      case 'tanh':
-        return this.#node('Tanh', [x]);
-      case 'swish':
-        return this.#node('Mul', [x, this.#node('Sigmoid', [x])]);
-      default:
-        throw new Error(activation);
-    }
   }
 
   /** Biases, then scales, means and variances: what a layer's values begin with. */
@@ -137,9 +95,9 @@ export class DarknetNet {
       ? this.#norm(filters)
       : [this.#values(filters, -0.2, 0.2)];
     this.#weights.push(biases, ...norms, weights);
-    const inputs = [name, this.#constant(weights, [filters, c / groups, size, size])];
-    if (!norm) inputs.push(this.#constant(biases, [filters]));
-    let y = this.#node('Conv', inputs, {
+    const inputs = [name, this.#onnx.constant(weights, [filters, c / groups, size, size])];
+    if (!norm) inputs.push(this.#onnx.constant(biases, [filters]));
+    let y = this.#onnx.node('Conv', inputs, {
       strides: [stride, stride],
       pads: [pad, pad, pad, pad],
       kernel_shape: [size, size],
@@ -147,15 +105,15 @@ export class DarknetNet {
     });
     const [scales, means, variances] = norms;
     if (scales && means && variances)
-      y = this.#node(
+      y = this.#onnx.node(
         'BatchNormalization',
-        [y, ...[scales, biases, means, variances].map((v) => this.#constant(v, [filters]))],
+        [y, ...[scales, biases, means, variances].map((v) => this.#onnx.constant(v, [filters]))],
         {
           epsilon: { float: 1e-5 },
         },
       );
     const out = (side: number): number => Math.floor((side + 2 * pad - size) / stride) + 1;
-    return this.#push(this.#activate(y, activation), [filters, out(h), out(w)]);
+    return this.#push(this.#onnx.activate(y, activation), [filters, out(h), out(w)]);
   }
 
   maxPool(size: number, stride: number, padding?: number): this {
@@ -169,7 +127,11 @@ export class DarknetNet {
     const before = whole >> 1;
     const behind = (side: number): number => Math.max(0, (out(side) - 1) * stride + size - side - before);
     const pads = [before, before, behind(h), behind(w)];
-    const y = this.#node('MaxPool', [name], { kernel_shape: [size, size], strides: [stride, stride], pads });
+    const y = this.#onnx.node('MaxPool', [name], {
+      kernel_shape: [size, size],
+      strides: [stride, stride],
+      pads,
+    });
     return this.#push(y, [c, out(h), out(w)]);
   }
 
@@ -179,7 +141,7 @@ export class DarknetNet {
       shape: [c],
     } = this.last;
     this.#section('avgpool', {});
-    return this.#push(this.#node('GlobalAveragePool', [name]), [c, 1, 1]);
+    return this.#push(this.#onnx.node('GlobalAveragePool', [name]), [c, 1, 1]);
   }
 
   softmax(groups = 1): this {
@@ -188,9 +150,9 @@ export class DarknetNet {
       shape: [c],
     } = this.last;
     this.#section('softmax', groups === 1 ? {} : { groups });
-    const parts = this.#node('Reshape', [name, this.#integers([groups, c / groups])]);
-    const shares = this.#node('Softmax', [parts], { axis: 1 });
-    return this.#push(this.#node('Reshape', [shares, this.#integers([1, c, 1, 1])]), [c, 1, 1]);
+    const parts = this.#onnx.node('Reshape', [name, this.#onnx.integers([groups, c / groups])]);
+    const shares = this.#onnx.node('Softmax', [parts], { axis: 1 });
+    return this.#push(this.#onnx.node('Reshape', [shares, this.#onnx.integers([1, c, 1, 1])]), [c, 1, 1]);
   }
 
   connected(output: number, { norm = false, activation = 'linear' } = {}): this {
@@ -203,21 +165,21 @@ export class DarknetNet {
       : [this.#values(output, -0.2, 0.2)];
     const weights = this.#values(output * inputs, -width, width);
     this.#weights.push(biases, weights, ...norms);
-    const flat = this.#node('Reshape', [name, this.#integers([1, inputs])]);
-    let y = this.#node('Gemm', [flat, this.#constant(weights, [output, inputs])], { transB: 1 });
-    y = this.#node('Reshape', [y, this.#integers([1, output, 1, 1])]);
+    const flat = this.#onnx.node('Reshape', [name, this.#onnx.integers([1, inputs])]);
+    let y = this.#onnx.node('Gemm', [flat, this.#onnx.constant(weights, [output, inputs])], { transB: 1 });
+    y = this.#onnx.node('Reshape', [y, this.#onnx.integers([1, output, 1, 1])]);
     const [scales, means, variances] = norms;
     y =
       scales && means && variances
-        ? this.#node(
+        ? this.#onnx.node(
             'BatchNormalization',
-            [y, ...[scales, biases, means, variances].map((v) => this.#constant(v, [output]))],
+            [y, ...[scales, biases, means, variances].map((v) => this.#onnx.constant(v, [output]))],
             {
               epsilon: { float: 1e-5 },
             },
           )
-        : this.#node('Add', [y, this.#constant(biases, [1, output, 1, 1])]);
-    return this.#push(this.#activate(y, activation), [output, 1, 1]);
+        : this.#onnx.node('Add', [y, this.#onnx.constant(biases, [1, output, 1, 1])]);
+    return this.#push(this.#onnx.activate(y, activation), [output, 1, 1]);
   }
 
   dropout(): this {
@@ -239,15 +201,15 @@ export class DarknetNet {
         shape: [c, h, w],
       } = this.#at(index);
       const own = c / groups;
-      const [from, to] = [this.#integers([own * group]), this.#integers([own * (group + 1)])];
-      const part = groups === 1 ? name : this.#node('Slice', [name, from, to, this.#integers([1])]);
+      const [from, to] = [this.#onnx.integers([own * group]), this.#onnx.integers([own * (group + 1)])];
+      const part = groups === 1 ? name : this.#onnx.node('Slice', [name, from, to, this.#onnx.integers([1])]);
       return { name: part, shape: [own, h, w] as Shape };
     });
     const [{ name, shape } = this.#input] = parts;
     const joined =
       parts.length === 1
         ? name
-        : this.#node(
+        : this.#onnx.node(
             'Concat',
             parts.map((part) => part.name),
             { axis: 1 },
@@ -263,18 +225,24 @@ export class DarknetNet {
     let added = other.name;
     const stride = Math.floor(other.shape[2] / shape[2]);
     if (other.shape[2] !== shape[2]) {
-      const [from, to] = [this.#integers([0, 0]), this.#integers([shape[1] * stride, shape[2] * stride])];
-      added = this.#node('Slice', [
+      const [from, to] = [
+        this.#onnx.integers([0, 0]),
+        this.#onnx.integers([shape[1] * stride, shape[2] * stride]),
+      ];
+      added = this.#onnx.node('Slice', [
         added,
         from,
         to,
-        this.#integers([2, 3]),
-        this.#integers([stride, stride]),
+        this.#onnx.integers([2, 3]),
+        this.#onnx.integers([stride, stride]),
       ]);
     }
     if (other.shape[0] < shape[0])
-      added = this.#node('Pad', [added, this.#integers([0, 0, 0, 0, 0, shape[0] - other.shape[0], 0, 0])]);
-    return this.#push(this.#activate(this.#node('Add', [name, added]), activation), shape);
+      added = this.#onnx.node('Pad', [
+        added,
+        this.#onnx.integers([0, 0, 0, 0, 0, shape[0] - other.shape[0], 0, 0]),
+      ]);
+    return this.#push(this.#onnx.activate(this.#onnx.node('Add', [name, added]), activation), shape);
   }
 
   upsample(stride: number): this {
@@ -283,17 +251,17 @@ export class DarknetNet {
       shape: [c, h, w],
     } = this.last;
     this.#section('upsample', { stride });
-    const wide = this.#node('Reshape', [name, this.#integers([1, c, h, 1, w, 1])]);
-    const copied = this.#node('Expand', [wide, this.#integers([1, c, h, stride, w, stride])]);
-    const y = this.#node('Reshape', [copied, this.#integers([1, c, h * stride, w * stride])]);
+    const wide = this.#onnx.node('Reshape', [name, this.#onnx.integers([1, c, h, 1, w, 1])]);
+    const copied = this.#onnx.node('Expand', [wide, this.#onnx.integers([1, c, h, stride, w, stride])]);
+    const y = this.#onnx.node('Reshape', [copied, this.#onnx.integers([1, c, h * stride, w * stride])]);
     return this.#push(y, [c, h * stride, w * stride]);
   }
 
   /** @param places for each value where in flat channels-first memory it comes from */
   #gather(places: readonly number[], shape: Shape): string {
-    const flat = this.#node('Reshape', [this.last.name, this.#integers([-1])]);
-    const gathered = this.#node('Gather', [flat, this.#integers(places)], { axis: 0 });
-    return this.#node('Reshape', [gathered, this.#integers([1, ...shape])]);
+    const flat = this.#onnx.node('Reshape', [this.last.name, this.#onnx.integers([-1])]);
+    const gathered = this.#onnx.node('Gather', [flat, this.#onnx.integers(places)], { axis: 0 });
+    return this.#onnx.node('Reshape', [gathered, this.#onnx.integers([1, ...shape])]);
   }
 
   reorg(stride: number, type: 'reorg' | 'reorg3d' = 'reorg'): this {
@@ -322,9 +290,13 @@ export class DarknetNet {
     } = this.last;
     const values = 5 + classes;
     if (c !== anchors * values) throw new Error(`${c} channels for ${anchors} x ${values}`);
-    const last = this.#node('Transpose', [name], { perm: [0, 2, 3, 1] });
+    const last = this.#onnx.node('Transpose', [name], { perm: [0, 2, 3, 1] });
     const rows = h * w * anchors;
-    this.#maps.push({ name: this.#node('Reshape', [last, this.#integers([1, rows, values])]), rows, values });
+    this.#maps.push({
+      name: this.#onnx.node('Reshape', [last, this.#onnx.integers([1, rows, values])]),
+      rows,
+      values,
+    });
     return this.#push('detections', [c, h, w]);
   }
 
@@ -372,7 +344,7 @@ export class DarknetNet {
     if (map === undefined) return this.#onnx.finish(input, { name, type: 'float', dims: [1, ...shape] });
     const names = this.#maps.map((one) => one.name);
     const rows = this.#maps.reduce((sum, one) => sum + one.rows, 0);
-    const joined = names.length === 1 ? map.name : this.#node('Concat', names, { axis: 1 });
+    const joined = names.length === 1 ? map.name : this.#onnx.node('Concat', names, { axis: 1 });
     return this.#onnx.finish(input, { name: joined, type: 'float', dims: [1, rows, map.values] });
   }
 }
