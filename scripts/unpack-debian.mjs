@@ -1,7 +1,8 @@
 // Unpacks Debian packages of another release or architecture into a folder, with package lists of its own: nothing is installed, and
 // this machine's apt does not change.
 //   node scripts/unpack-debian.mjs FOLDER RELEASE ARCHITECTURE PACKAGE…
-// RELEASE may be "own": the release of this machine. A package may be a choice: libssl3t64|libssl3. FOLDER/root has the files.
+// RELEASE may be "own": the release of this machine. A package may be a choice: libssl3t64|libssl3. FOLDER/files has what is in them,
+// FOLDER/versions a line "name version" for each.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -29,16 +30,16 @@ const ownRelease = () =>
   /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'stable';
 
 /** Where this machine's apt gets Debian from. */
-const mirrors = () => {
+export const mirrors = () => {
   const found = sourceTexts().flatMap((text) => text.match(/\bhttps?:\/\/[^\s]+\/debian\/?(?=\s|$)/gm) ?? []);
   if (found.length === 0) throw new Error('the apt sources of this machine name no Debian mirror');
   return [...new Set(found)];
 };
 
-/** @returns FOLDER/root; what is there already is kept */
+/** @returns FOLDER/files; what is there already is kept */
 export const unpackDebian = ({ folder, release, architecture, packages }) => {
-  const root = resolve(folder, 'root');
-  if (existsSync(root)) return root;
+  const files = resolve(folder, 'files');
+  if (existsSync(files)) return files;
   const apt = resolve(folder, 'apt');
   rmSync(folder, { recursive: true, force: true });
   for (const part of ['lists/partial', 'archives/partial']) mkdirSync(join(apt, part), { recursive: true });
@@ -68,13 +69,17 @@ export const unpackDebian = ({ folder, release, architecture, packages }) => {
     if (name === undefined) throw new Error(`${suite} has no package ${choice} for ${architecture}`);
     run('apt-get', [...options, 'download', name], { cwd: apt });
   }
-  const unpacked = join(apt, 'root');
+  const unpacked = join(apt, 'files');
+  const versions = [];
   mkdirSync(unpacked);
-  for (const deb of readdirSync(apt).filter((name) => name.endsWith('.deb')))
+  for (const deb of readdirSync(apt).filter((name) => name.endsWith('.deb'))) {
     run('dpkg-deb', ['-x', join(apt, deb), unpacked]);
-  run('mv', [unpacked, root]);
+    versions.push(run('dpkg-deb', ['--show', '--showformat=${Package} ${Version}\n', join(apt, deb)]));
+  }
+  writeFileSync(resolve(folder, 'versions'), versions.join(''));
+  run('mv', [unpacked, files]);
   rmSync(apt, { recursive: true });
-  return root;
+  return files;
 };
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

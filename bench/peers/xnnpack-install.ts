@@ -19,7 +19,7 @@ const ADVICE =
   'apt-get and dpkg-deb, an x86-64 machine, and a Debian mirror in the sources of this machine.';
 
 const folder = join(SCRATCH, 'xnnpack');
-const libraries = join(folder, 'root/usr/lib/x86_64-linux-gnu');
+const libraries = join(folder, 'files/usr/lib/x86_64-linux-gnu');
 const program = join(SCRATCH, 'xnnpack_worker');
 const versionFile = join(folder, 'version');
 
@@ -37,7 +37,7 @@ export const installXnnpack = (): string => {
     [
       ...['cc', '-std=c11', '-O2', '-Wall', '-Wextra', '-Wconversion', '-Wshadow', '-Werror'],
       '-Wno-deprecated-declarations', // the pooling that TFLite uses
-      ...['-isystem', join(folder, 'root/usr/include'), ...sources, '-o', program],
+      ...['-isystem', join(folder, 'files/usr/include'), ...sources, '-o', program],
       ...[join(libraries, 'libXNNPACK.so'), join(libraries, 'libm.so.6'), '-Wl,--allow-shlib-undefined'],
     ],
     { advice: ADVICE },

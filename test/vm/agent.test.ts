@@ -34,7 +34,7 @@ for name in broker agent client; do
 done
 install -o mosquitto -m 600 broker.key /etc/mosquitto/certs/broker.key
 install -m 644 broker.crt broker.ca /etc/mosquitto/certs/
-mkdir -p /root/tls && mv client.key client.crt /root/tls/ && cp broker.ca /root/tls/
+mkdir -p ~/tls && mv client.key client.crt ~/tls/ && cp broker.ca ~/tls/
 mv agent.key broker.key && mv agent.crt broker.cert && echo unused > broker.password
 rm -f broker.crt client.* *.csr *.srl
 cat > /etc/mosquitto/conf.d/tls.conf <<END
@@ -61,9 +61,9 @@ systemctl restart smart-zone-agent
 `;
 
 /** For every smart-zone command after it. */
-const CLIENT = `export SMART_ZONE_BROKER_URL=mqtts://porch:8883 SMART_ZONE_BROKER_TLS_CA=/root/tls/broker.ca
-export SMART_ZONE_BROKER_TLS_CERT=/root/tls/client.crt SMART_ZONE_BROKER_TLS_KEY=/root/tls/client.key
-export HOME=\${CLIENT_HOME:-/root}
+const CLIENT = `export SMART_ZONE_BROKER_URL=mqtts://porch:8883 SMART_ZONE_BROKER_TLS_CA=~/tls/broker.ca
+export SMART_ZONE_BROKER_TLS_CERT=~/tls/client.crt SMART_ZONE_BROKER_TLS_KEY=~/tls/client.key
+export HOME=\${CLIENT_HOME:-$HOME}
 cd $HOME
 `;
 
@@ -71,7 +71,7 @@ const OWN = `${CLIENT}set -e
 smart-zone owner init
 smart-zone owner claim --device porch --accept software --yes
 for role in sensor rules publisher; do smart-zone owner enrol "$(smart-zone key new $role | grep -o 'sz1[^ ]*')"; done
-smart-zone model pack /srv/face_detection_short_range.tflite --name faces --out /root/faces.szm
+smart-zone model pack /srv/face_detection_short_range.tflite --name faces --out ~/faces.szm
 smart-zone model wrap faces.szm --device porch
 smart-zone model install faces.szm --directory /var/lib/smart-zone/models
 `;
@@ -189,8 +189,8 @@ const show = (property: string): string => `systemctl show --value --property=${
     await machine.run('fallocate -l 100G /filler; dd if=/dev/zero of=/filler bs=1M; sync');
     expect(await machine.ok('df --output=avail / | tail -1')).toMatch(/^\s*0$/m);
     // The clients are elsewhere in life: their notes are not on the full disk.
-    const said = await machine.run('cp -a /root /run/client && CLIENT_HOME=/run/client bash /srv/label.sh');
-    await machine.ok('rm /filler; sync; cp -a /run/client/. /root/');
+    const said = await machine.run('cp -a ~ /run/client && CLIENT_HOME=/run/client bash /srv/label.sh');
+    await machine.ok('rm /filler; sync; cp -a /run/client/. ~/');
     expect(said.output).toContain('face');
   });
 
@@ -231,7 +231,7 @@ const show = (property: string): string => `systemctl show --value --property=${
     ).not.toMatch(/^\//m);
     expect(
       await machine.ok(
-        'find / -xdev -name "*smart-zone*" -not -path "/srv/*" -not -path "/root/*" -not -path "/proc/*" -not -path "/var/lib/apt/*" -not -path "/var/log/*" | head',
+        'find / -xdev -name "*smart-zone*" -not -path "/srv/*" -not -path "$HOME/*" -not -path "/proc/*" -not -path "/var/lib/apt/*" -not -path "/var/log/*" | head',
       ),
     ).toBe('');
   });

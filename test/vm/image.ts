@@ -10,9 +10,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { mirrors } from '../../scripts/unpack-debian.mjs';
 
 const SUITE = 'trixie';
-const MIRROR = 'http://deb.debian.org/debian';
 /** What the agent's package asks for comes with it from the same place; this is the machine itself, and what the story needs. */
 const PACKAGES = [
   ...[
@@ -79,8 +79,8 @@ const baseArchive = (folder: string): string => {
   mkdirSync(folder, { recursive: true });
   const settings = ['--variant=apt', '--format=tar', '--quiet', `--include=${PACKAGES.join(',')}`];
   const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  const source = `deb [signed-by=${keyring}] ${MIRROR} ${SUITE} main`;
-  execFileSync('mmdebstrap', [...settings, SUITE, `${archive}.new`, source], {
+  const sources = mirrors().map((mirror) => `deb [signed-by=${keyring}] ${mirror} ${SUITE} main`);
+  execFileSync('mmdebstrap', [...settings, SUITE, `${archive}.new`, ...sources], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   execFileSync('mv', [`${archive}.new`, archive]);
