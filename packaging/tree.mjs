@@ -176,6 +176,11 @@ export const layOut = ({ root, tree, native, modules, arch, version, ta }) => {
   copy(join(systemd, 'smart-zone.sysusers'), 'usr/lib/sysusers.d/smart-zone.conf');
   copy(join(systemd, 'smart-zone.tmpfiles'), 'usr/lib/tmpfiles.d/smart-zone.conf');
   copy(join(systemd, '60-smart-zone.rules'), 'usr/lib/udev/rules.d/60-smart-zone.rules');
+  if (arch === 'arm64')
+    copy(
+      join(systemd, 'tee-supplicant.conf'),
+      'usr/lib/systemd/system/tee-supplicant.service.d/smart-zone.conf',
+    );
   for (const name of readdirSync(join(systemd, 'drop-ins')))
     copy(join(systemd, 'drop-ins', name), `usr/share/smart-zone/drop-ins/${name}`);
   if (ta !== undefined) copy(ta, `usr/lib/optee_armtz/7c3a1f52-5b0e-4c55-9d2b-3f6e0a8c41d7.ta`);

@@ -238,6 +238,29 @@ test('without a receipt for a while the sensor offers a new channel, and gives u
   expect(new Set(frames.map(({ channel }) => channel)).size).toBe(4);
 });
 
+test('a device that takes longer for a frame than the sensor waits at first gets the time', async () => {
+  let now = 1_000_000;
+  const { client } = await readySensor({ clock: () => now, maxAge: 120_000 });
+  client.sendFrame(data(1));
+  await until(() => frames.length === 1, 'the frame');
+  now += 10_000;
+  await until(() => frames.length === 2, 'the frame in a second channel');
+  // Two looks at the clock of the sensor, which has every 500 ms.
+  const twoLooks = () => new Promise((resolve) => setTimeout(resolve, 1100));
+  now += 15_000;
+  await twoLooks();
+  expect(offers).toHaveLength(2);
+  await receipt(1, 1);
+  await client.idle(5000);
+  client.sendFrame(data(2));
+  await until(() => frames.length === 3, 'the second frame');
+  now += 15_000;
+  await twoLooks();
+  expect(offers).toHaveLength(2);
+  now += 5_000;
+  await until(() => offers.length === 3, 'a third channel');
+});
+
 test('frames that are too old to count are dropped instead of sent again', async () => {
   let now = 1_000_000;
   const { client, dropped } = await readySensor({ clock: () => now });

@@ -34,7 +34,10 @@ export interface SensorOptions {
   readonly frameExpiry?: number;
   /** Milliseconds after which a frame without receipt is not sent again. Default 30 000: rules hosts ignore older labels. */
   readonly maxAge?: number;
-  /** Milliseconds without a receipt, while frames wait for one, after which a new channel is offered. Default 10 000. */
+  /**
+   * Milliseconds without a receipt, while frames wait for one, after which a new channel is offered. Default 10 000. Each time that it
+   * was in vain the wait doubles, up to four times this: a device that takes longer for one frame would never finish one.
+   */
   readonly offerAgainAfter?: number;
   /** How pictures of another aspect ratio meet the network's input. Default stretch. */
   readonly fit?: Fit;
@@ -99,6 +102,8 @@ type FrameBody = InputShape & { readonly data: Uint8Array };
 
 /** After so many sealings without a receipt a frame is taken for the cause. */
 const MOST_ATTEMPTS = 4;
+/** The longest wait for a receipt, in `offerAgainAfter`. */
+const MOST_PATIENCE = 4;
 const HOUSEKEEPING_INTERVAL = 500;
 
 /**
@@ -116,6 +121,8 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   private readonly subscriptions: (() => Promise<void>)[] = [];
   private channel: Channel | undefined;
   private lastProgress = 0;
+  /** In `offerAgainAfter`. It stays when a receipt comes: the next frame will not take less. */
+  private patience = 1;
   private underWay = 0;
   private state: 'starting' | 'running' | 'closed' = 'starting';
   private timer: NodeJS.Timeout | undefined;
@@ -299,6 +306,7 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     const { channel } = this;
     if (channel !== undefined && sameBoot(channel.device, device) && sameShape(channel.inputShape, shape))
       return;
+    this.patience = 1;
     this.offer(device, shape);
   }
 
@@ -424,7 +432,8 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     this.pump();
     const { channel } = this;
     if (channel === undefined || !link.connected || this.queue.outstanding() === 0) return;
-    if (now - this.lastProgress < offerAgainAfter) return;
+    if (now - this.lastProgress < offerAgainAfter * this.patience) return;
+    this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
     // Nothing came back: the channel may be gone (the TA evicts, storage was put back), and no message says so.
     this.report(...this.queue.drop('unanswered', ({ attempts }) => attempts >= MOST_ATTEMPTS));
     const { device } = this.trust;
