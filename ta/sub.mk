@@ -9,6 +9,6 @@ srcs-y += $(call sz-sources,*.c trust/*.c models/*.c) $(sz-engine)
 cflags-y += -Wconversion -Wno-float-equal
 
 # The engine is fast, and its results do not depend on the compiler fusing multiplications and additions
-# (tinylib/README.md). The kit's own -Os stays for the rest.
-$(foreach source,$(sz-engine),$(eval cflags-$(source)-y := -O3 -ffp-contract=off -fno-math-errno))
+# (tinylib/README.md); freestanding, or GCC calls memcpy for a few bytes. The kit's own -Os stays for the rest.
+$(foreach source,$(sz-engine),$(eval cflags-$(source)-y := -O3 -ffreestanding -ffp-contract=off -fno-math-errno))
 $(foreach source,$(sz-engine),$(eval cflags-remove-$(source)-y := -Os))

@@ -1,5 +1,6 @@
 import { isSmartZoneError } from '../../protocol/index.js';
 import type { SealedModel } from '../../clients/publisher/index.js';
+import { MOST_SEGMENT_BYTES } from '../../clients/publisher/pack.js';
 import type { Context } from '../context.js';
 import { fullPlan, interleave } from '../interleave.js';
 import { engineModel, sealedModel, type BenchNet, type Precision } from '../model-files.js';
@@ -29,6 +30,8 @@ export const teeSuite = async (context: Context): Promise<void> => {
 const measure = async (context: Context, net: BenchNet, precision: Precision): Promise<void> => {
   const model = await sealedModel(net, precision, context.target);
   const inBands = (): Promise<SealedModel> => sealedModel(net, precision, context.target, { arena: 0 });
+  const inLargeParts = (): Promise<SealedModel> =>
+    sealedModel(net, precision, context.target, { segmentBytes: MOST_SEGMENT_BYTES });
   const engine = await Worker.start(engineModel(net, precision, context.target).command, context.core);
   const devices: { engine: string; worker: TeeDevice }[] = [];
   const place = async (name: string, model: SealedModel, budget?: Budget): Promise<void> => {
@@ -51,7 +54,7 @@ const measure = async (context: Context, net: BenchNet, precision: Precision): P
       }
     }
     if (devices[0]?.engine.includes('resident') !== true)
-      await place(`${LARGE.secureKib / 1024} MiB`, model, LARGE);
+      await place(`${LARGE.secureKib / 1024} MiB`, await inLargeParts(), LARGE);
     const times = await interleave([{ engine: OURS, worker: engine }, ...devices], fullPlan(context.quick));
     const summaries = new Map([...times].map(([name, rounds]) => [name, summarise(rounds.flat())]));
     const ours = times.get(OURS) ?? [];
