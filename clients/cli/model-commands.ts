@@ -31,11 +31,19 @@ import {
   withWeightsFlag,
   type PlanFlags,
 } from './model-inspect.js';
+import {
+  addQuantiseCommand,
+  quantiseFolder,
+  quantiseLines,
+  withQuantiseFlags,
+  type QuantiseFlags,
+} from './model-quantise.js';
 import { addVerifyCommand } from './model-verify.js';
 import { printable } from './output.js';
 import { seenPath } from './places.js';
 
-interface ModelFlags extends GlobalOptions, KeyFlags, BrokerFlags, DeviceFlags, OwnerFlags, PlanFlags {
+interface ModelFlags
+  extends GlobalOptions, KeyFlags, BrokerFlags, DeviceFlags, OwnerFlags, PlanFlags, QuantiseFlags {
   readonly name?: string;
   readonly preset?: string;
   readonly labels?: string;
@@ -76,7 +84,7 @@ export function addModelCommands(program: Command): void {
       await inspectModel(new Environment(flags).output, file, flags);
     });
 
-  withWeightsFlag(withPlanFlags(withKey(model.command('pack <file>'), 'publisher')))
+  withQuantiseFlags(withWeightsFlag(withPlanFlags(withKey(model.command('pack <file>'), 'publisher'))))
     .description('import, plan, encrypt and sign: writes the package and its content key')
     .option('--name <name>', "the model's name (default: the file's)")
     .option(
@@ -105,6 +113,7 @@ export function addModelCommands(program: Command): void {
       await packModel(environment, file, flags);
     });
 
+  addQuantiseCommand(model);
   addVerifyCommand(model);
 
   const wrap = deviceCommand(
@@ -183,7 +192,11 @@ async function packModel(environment: Environment, file: string, flags: ModelFla
   if (existsSync(keyOut))
     throw new SmartZoneError('KEY_FILE', `${keyOut} exists already: content keys are never overwritten`);
   output.progress(`importing ${file}`);
-  const network = importModel(readModelFile(file), file, filesBeside(file, flags.weights));
+  const source = importModel(readModelFile(file), file, filesBeside(file, flags.weights));
+  const quantised =
+    flags.quantise === undefined ? undefined : await quantiseFolder(output, source, flags.quantise, flags);
+  for (const line of quantised === undefined ? [] : quantiseLines(quantised.report)) output.note(line);
+  const network = quantised?.network ?? source;
   output.progress('planning, encrypting and running the self-test');
   const sealed = await pack(network, {
     name,
@@ -207,6 +220,7 @@ async function packModel(environment: Environment, file: string, flags: ModelFla
       sequence,
       memory: sealed.memory,
       bytes: signed.bytes.length,
+      ...(quantised && { quantised: quantised.report }),
     },
     [
       `${out}: ${kib(signed.bytes.length)}, sequence ${sequence}, needs ${kib(sealed.memory)} of secure heap`,

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Command } from 'commander';
 import { SmartZoneError } from '../../protocol/errors.js';
@@ -6,6 +6,7 @@ import type { InputShape } from '../../protocol/messages/input-shape.js';
 import type { Agreement, NamedFrame } from '../publisher/index.js';
 import { Environment, numberOption, type GlobalOptions } from './environment.js';
 import { Exit } from './exit-codes.js';
+import { readFrames } from './frames.js';
 import { readContentKey } from './model-inspect.js';
 import { printable } from './output.js';
 
@@ -29,7 +30,10 @@ export function addVerifyCommand(model: Command): void {
       'the original model: .tflite, .onnx, or a .data package with one inside',
     )
     .option('--content-key <file>', 'content key file (default: beside the package, .key)')
-    .option('--pictures <folder>', 'run it on the pictures in this folder (default: on noise)')
+    .option(
+      '--pictures <folder>',
+      'run it on the pictures (or raw frames) in this folder (default: on noise)',
+    )
     .option('--noise <count>', 'on how many frames of noise', numberOption('--noise', 1, 10_000), 4)
     .option(
       '--at-least <percent>',
@@ -63,7 +67,7 @@ async function verifyPackage({ output }: Environment, file: string, flags: Verif
   const { input } = content.header;
   const reference = await openReference(readModelFile(flags.against), flags.against);
   const frames =
-    flags.pictures === undefined ? await noise(input, flags.noise) : await pictures(input, flags.pictures);
+    flags.pictures === undefined ? await noise(input, flags.noise) : await readFrames(input, flags.pictures);
   const engine = EngineTool.find(flags.engine);
   const { target } = signed.manifest;
   if (target !== 'ref' && target !== engine.target())
@@ -137,23 +141,4 @@ async function noise(input: InputShape, count: number): Promise<NamedFrame[]> {
     name: `noise ${i + 1}`,
     data: noiseFrame(input, i + 1),
   }));
-}
-
-const PICTURE = /\.(bmp|gif|jpe?g|png|tiff?|webp)$/i;
-
-async function pictures(input: InputShape, folder: string): Promise<NamedFrame[]> {
-  const { decodePicture, resizePicture } = await import('../picture/index.js');
-  const [height = 1, width = 1, channels = 1] = input.dims;
-  if (input.format !== 'u8' || input.dims.length !== 3 || (channels !== 1 && channels !== 3))
-    throw new SmartZoneError('PICTURE_INVALID', `the model takes ${input.format} ${input.dims.join('x')}`);
-  const names = readdirSync(folder)
-    .filter((name) => PICTURE.test(name))
-    .sort();
-  if (names.length === 0) throw new SmartZoneError('PICTURE_INVALID', `there is no picture in ${folder}`);
-  return Promise.all(
-    names.map(async (name) => {
-      const picture = await decodePicture(new Uint8Array(readFileSync(join(folder, name))));
-      return { name, data: resizePicture(picture, { width, height, channels }).data };
-    }),
-  );
 }

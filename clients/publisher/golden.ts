@@ -81,6 +81,10 @@ export class EngineTool implements GoldenRunner {
     );
   }
 
+  get path(): string {
+    return this.#path;
+  }
+
   /** The packing target of this machine's kernels. */
   target(): TargetName {
     const name = execFileSync(this.#path, ['--target'], { encoding: 'utf8' }).trim();

@@ -45,6 +45,18 @@ export {
   type DetectionOptions,
   type ResultsOption,
 } from './results.js';
+export {
+  compareNetworks,
+  quantise,
+  quantiseWithFrames,
+  type Comparison,
+  type Frames,
+  type LayerNoise,
+  type Quantised,
+  type QuantiseFramesOptions,
+  type QuantiseOptions,
+  type QuantiseReport,
+} from './quantise/index.js';
 export { readModelFile, unpackAssets } from './packed-assets.js';
 export {
   verify,

@@ -4,7 +4,11 @@
  *     engine_run --graph g.bin --segment s0.bin [--segment s1.bin ...] --input in.bin [--format
  * tensor|u8|i8|f32]
  *                [--output-prefix out] [--head] [--runs N] [--ops]
+ *     engine_run --graph g.bin --segment s0.bin ... --watch operators|outputs [--format tensor|u8|i8|f32]
  *     engine_run --target      prints the packing target of this machine's kernels
+ *
+ * --watch takes frames from standard input until that ends, one behind the other, and answers each with the
+ * raw bytes of what every operator gave, in the order of execution, or of the graph's outputs.
  *
  * `tensor` (the default) is the input tensor's own type. Output i goes to <prefix>.<i>.bin, raw. Prints one
  * line of JSON: {"arena": bytes, "ms": best time of N runs, "results": [...], "vector": [...]}, the last two
@@ -29,6 +33,7 @@ struct options {
     size_t segment_count;
     const char *format;
     long runs;
+    const char *watch;
     bool head, ops;
 };
 
@@ -70,7 +75,9 @@ static void parse(int argc, char **argv, struct options *o)
         }
         if (value == NULL)
             die("value missing after", argv[i]);
-        if (strcmp(argv[i], "--graph") == 0)
+        if (strcmp(argv[i], "--watch") == 0)
+            o->watch = value;
+        else if (strcmp(argv[i], "--graph") == 0)
             o->graph = value;
         else if (strcmp(argv[i], "--input") == 0)
             o->input = value;
@@ -86,7 +93,9 @@ static void parse(int argc, char **argv, struct options *o)
             die("unknown option", argv[i]);
         i++;
     }
-    if (o->graph == NULL || o->input == NULL)
+    if (o->watch != NULL && strcmp(o->watch, "operators") != 0 && strcmp(o->watch, "outputs") != 0)
+        die("--watch operators or outputs, not", o->watch);
+    if (o->graph == NULL || (o->input == NULL && o->watch == NULL))
         die("missing option", "--graph and --input are needed");
 }
 
@@ -171,6 +180,78 @@ static void print_ops(const struct sz_graph *graph, const struct sz_segment *seg
     printf("]");
 }
 
+/* False at the end of the frames. */
+static bool read_frame(void *frame, size_t length)
+{
+    size_t got = fread(frame, 1, length, stdin);
+    if (got != 0 && got != length)
+        die("standard input ends inside", "a frame");
+    return got == length;
+}
+
+static void write_tensor(const void *bytes, size_t length)
+{
+    if (fwrite(bytes, 1, length, stdout) != length)
+        die("cannot write", "standard output");
+}
+
+/* One operator at a time: what it gave is in the arena until a later one takes the place. */
+static enum sz_engine_status watch_operators(const struct sz_graph *graph, const struct sz_segment *segments,
+                                             size_t segment_count, void *arena, struct sz_fault *fault)
+{
+    const size_t arena_length = graph->header->arena_size;
+    for (uint32_t i = 0; i < graph->header->op_count; i++) {
+        const struct sz_tensor_record *y = &graph->tensors[graph->ops[i].outputs[0]];
+        enum sz_engine_status status =
+            sz_graph_run_ops(graph, segments, segment_count, arena, arena_length, i, 1, fault);
+        if (status != SZ_ENGINE_OK)
+            return status;
+        write_tensor((char *)arena + y->offset, y->bytes);
+    }
+    return SZ_ENGINE_OK;
+}
+
+static enum sz_engine_status watch_outputs(const struct sz_graph *graph, const struct sz_segment *segments,
+                                           size_t segment_count, void *arena, struct sz_fault *fault)
+{
+    const size_t arena_length = graph->header->arena_size;
+    enum sz_engine_status status = sz_graph_run_ops(graph, segments, segment_count, arena, arena_length, 0,
+                                                    graph->header->op_count, fault);
+    for (uint32_t i = 0; status == SZ_ENGINE_OK && i < graph->header->output_count; i++) {
+        const struct sz_tensor_record *record;
+        const void *bytes = sz_graph_output(graph, i, arena, arena_length, &record);
+        write_tensor(bytes, record->bytes);
+    }
+    return status;
+}
+
+static int watch(const struct sz_graph *graph, const struct sz_segment *segments, const struct options *o,
+                 enum sz_input_format format, void *arena)
+{
+    const struct sz_tensor_record *input = &graph->tensors[graph->header->input];
+    const bool outputs = strcmp(o->watch, "outputs") == 0;
+    size_t length = format == SZ_INPUT_F32 ? sizeof(float) : 1;
+    for (uint32_t i = 0; i < input->rank; i++)
+        length *= input->dims[i];
+    struct sz_fault fault = {SZ_NONE, SZ_NONE};
+    void *frame = malloc(length);
+    if (frame == NULL)
+        die("out of memory for", "a frame");
+    enum sz_engine_status status = graph->header->band_ops == 0 || outputs ? SZ_ENGINE_OK : SZ_ENGINE_RANGE;
+    while (status == SZ_ENGINE_OK && read_frame(frame, length)) {
+        status = sz_input_write(graph, format, input->dims, input->rank, frame, length, arena,
+                                graph->header->arena_size);
+        if (status == SZ_ENGINE_OK)
+            status =
+                (outputs ? watch_outputs : watch_operators)(graph, segments, o->segment_count, arena, &fault);
+        fflush(stdout);
+    }
+    free(frame);
+    if (status != SZ_ENGINE_OK)
+        fprintf(stderr, "engine_run: status %d at operator %d\n", (int)status, (int)fault.op);
+    return status == SZ_ENGINE_OK ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--target") == 0) {
@@ -186,7 +267,7 @@ int main(int argc, char **argv)
     void *bytes = read_file(o.graph, &graph_length);
     for (size_t i = 0; i < o.segment_count; i++)
         segments[i].bytes = read_file(o.segments[i], &segments[i].length);
-    void *input = read_file(o.input, &input_length);
+    void *input = o.watch != NULL ? NULL : read_file(o.input, &input_length);
     size_t work_length = sz_graph_work_size(bytes, graph_length);
     void *work = malloc(work_length > 0 ? work_length : 1);
     enum sz_engine_status status = sz_graph_open(&graph, bytes, graph_length, work, work_length, &fault);
@@ -198,6 +279,8 @@ int main(int argc, char **argv)
         die("out of memory for", "the arena");
     const struct sz_tensor_record *t = &graph.tensors[graph.header->input];
     enum sz_input_format format = format_of(&o, t);
+    if (o.watch != NULL)
+        exit(watch(&graph, segments, &o, format, arena));
     double best = 1e300;
     for (long run = 0; run < (o.runs > 0 ? o.runs : 1); run++) {
         memset(arena, 0xa5, arena_length);

@@ -1,15 +1,17 @@
 /** Darknet's files on the command line. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { generateKeys, writeKeyFile } from '../../clients/keys/index.js';
 import { importModel } from '../../clients/publisher/index.js';
+import { smartZoneIn } from './command.js';
 import { smallYolo } from './darknet-nets.js';
 
 let folder: string;
+let smartZone: ReturnType<typeof smartZoneIn>;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'smart-zone-darknet-'));
+  smartZone = smartZoneIn(folder);
   writeKeyFile(join(folder, 'publisher.key.json'), generateKeys('publisher', 'tester'));
   const net = smallYolo();
   writeFileSync(join(folder, 'small.cfg'), net.cfg);
@@ -19,21 +21,6 @@ beforeAll(() => {
   writeFileSync(join(folder, 'names'), 'cup\nplate\nspoon\n');
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const smartZone = (...args: string[]): Promise<{ status: number; out: string; error: string }> =>
-  new Promise((done) => {
-    const env = {
-      ...process.env,
-      SMART_ZONE_HOME: folder,
-      SMART_ZONE_ENGINE: resolve('build/ctest/engine_run'),
-    };
-    execFile(
-      process.execPath,
-      [resolve('dist/clients/cli/main.js'), ...args],
-      { cwd: folder, env },
-      (error, out, err) => done({ status: (error?.code as number | undefined) ?? 0, out, error: err }),
-    );
-  });
 
 test('inspected with the weights beside it, packed with those named', async () => {
   const inspected = await smartZone('model', 'inspect', 'small.cfg', '--rate', '1');

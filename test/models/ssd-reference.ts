@@ -35,7 +35,8 @@ const anchorsInPixels = (): Cell[] =>
     ).flat();
   });
 
-const shareOf = (a: EngineResult['box'], b: EngineResult['box']): number => {
+/** Intersection over union. */
+export const boxOverlap = (a: EngineResult['box'], b: EngineResult['box']): number => {
   const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
   const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
   if (width <= 0 || height <= 0) return 0;
@@ -64,7 +65,7 @@ export const readSsd = (
   for (const candidate of candidates.sort((a, b) => b.score - a.score))
     if (
       !kept.some(
-        (other) => other.class === candidate.class && shareOf(other.box, candidate.box) > minSuppression,
+        (other) => other.class === candidate.class && boxOverlap(other.box, candidate.box) > minSuppression,
       )
     )
       kept.push(candidate);

@@ -18,19 +18,13 @@ import type { ReferenceModel } from '../../clients/publisher/reference/reference
 import { openTflite } from '../../clients/publisher/reference/tflite-runtime.js';
 import { runInTa } from './in-ta.js';
 import { shared } from './shared.js';
-import { readSsd } from './ssd-reference.js';
+import { boxOverlap, readSsd } from './ssd-reference.js';
 
 const folder = 'node_modules/@mediapipe/objectron';
 const model = `${folder}/objectron_solution_packed_assets.data`;
 const photographs = 'node_modules/@vladmandic/face-api/demo';
 const describeWithEngine = existsSync('build/ctest/engine_run') ? describe : describe.skip;
 if (describeWithEngine !== describe) console.warn('skipped: SSD: build the engine with make -C ta/test');
-
-const overlap = ([a0, a1, a2, a3]: EngineResult['box'], [b0, b1, b2, b3]: EngineResult['box']): number => {
-  const common =
-    Math.max(0, Math.min(a2, b2) - Math.max(a0, b0)) * Math.max(0, Math.min(a3, b3) - Math.max(a1, b1));
-  return common / ((a2 - a0) * (a3 - a1) + (b2 - b0) * (b3 - b1) - common);
-};
 
 describeWithEngine('SSD-MobileNetV2, run by the engine', () => {
   let network: Network;
@@ -96,7 +90,7 @@ describeWithEngine('SSD-MobileNetV2, run by the engine', () => {
       for (const [i, result] of actual.entries()) {
         const other = expected[i];
         expect(Math.abs(result.score - (other?.score ?? NaN))).toBeLessThan(1e-4);
-        expect(overlap(result.box, other?.box ?? [0, 0, 0, 0])).toBeGreaterThan(0.999);
+        expect(boxOverlap(result.box, other?.box ?? [0, 0, 0, 0])).toBeGreaterThan(0.999);
       }
     });
   });
