@@ -14,6 +14,7 @@ export class SmartZoneError extends Error {
   readonly number: number;
   /** What to do about it, in a few words. */
   readonly fix: string;
+  readonly detail: string | undefined;
 
   /** @param detail on what it happened: a file, a topic, a field; never key material or plaintext. */
   constructor(code: CodeName, detail?: string, options?: { cause?: unknown }) {
@@ -22,6 +23,7 @@ export class SmartZoneError extends Error {
     this.code = code;
     this.number = Code[code];
     this.fix = CODE_TEXT[code].fix;
+    this.detail = detail;
   }
 
   /** From a number that the TA returned. A number this release does not know becomes BAD_REQUEST. */

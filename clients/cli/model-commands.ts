@@ -89,7 +89,7 @@ export function addModelCommands(program: Command): void {
     .option('--name <name>', "the model's name (default: the file's)")
     .option(
       '--preset <name>',
-      'face-detection-full-range, face-detection-short-range, imagenet, object-detection-oidv4 or person-detection (default: what its shapes suggest)',
+      'face-detection-full-range, face-detection-short-range, imagenet, keyword-spotting, machine-sound, object-detection-oidv4 or person-detection (default: what its shapes suggest)',
     )
     .option('--labels <file>', 'names of the classes, one a line')
     .option(

@@ -1,15 +1,19 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
-import { inputBytes } from '../../protocol/messages/input-shape.js';
+import { inputBytes, type InputShape } from '../../protocol/messages/input-shape.js';
 import { toHex } from '../../protocol/bytes.js';
 import {
   describeShape,
+  framesOfPcm,
+  framesOfSound,
   framesOfStream,
+  isSound,
   listPictures,
   picturesAppearing,
   picturesOfPaths,
   picturesOfStream,
+  readWav,
   SensorClient,
   type Fit,
   type SourcePicture,
@@ -38,6 +42,7 @@ interface SensorFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags,
   readonly raw?: boolean;
   readonly fps?: number;
   readonly loop?: boolean;
+  readonly sound?: boolean;
   readonly watch?: boolean;
 }
 
@@ -50,6 +55,10 @@ function sensorCommand(parent: Command, usage: string, description: string): Com
   return withOwnerLine(withKey(withDevice(withBroker(parent.command(usage))), 'sensor'))
     .description(description)
     .option('--fit <how>', 'pictures of another aspect ratio: stretch, letterbox or crop', 'stretch')
+    .option(
+      '--sound',
+      'standard input is sound: 16 kHz, 16 bit, one channel (arecord -t raw -r 16000 -f S16_LE)',
+    )
     .option('--raw', "standard input or files hold frames in the device's own input format, not pictures")
     .option(
       '--timeout <seconds>',
@@ -70,7 +79,7 @@ export function addSensorCommands(program: Command): void {
   send
     .addHelpText(
       'after',
-      '\nA source is a picture (BMP, JPEG, PNG, WebP), a folder of pictures, or - for standard input.\n\nExample:\n  $ smart-zone sensor send --device porch-pi door.jpg',
+      '\nA source is a picture (BMP, JPEG, PNG, WebP), a sound (WAV), a folder of them, or - for standard input.\n\nExample:\n  $ smart-zone sensor send --device porch-pi door.jpg',
     )
     .action(() => run(send, false));
 
@@ -85,7 +94,8 @@ export function addSensorCommands(program: Command): void {
     .option('--watch', 'a folder: send the pictures that appear in it from now on')
     .addHelpText(
       'after',
-      '\nExample:\n  $ ffmpeg -i rtsp://camera/ -f image2pipe -c:v mjpeg -r 2 - | smart-zone sensor stream --device porch-pi --fps 2 -',
+      '\nExamples:\n  $ ffmpeg -i rtsp://camera/ -f image2pipe -c:v mjpeg -r 2 - | smart-zone sensor stream --device porch-pi --fps 2 -' +
+        '\n  $ arecord -t raw -r 16000 -f S16_LE | smart-zone sensor stream --device porch-pi --fps 1000 --sound -',
     )
     .action(() => run(stream, true));
 }
@@ -118,7 +128,8 @@ async function run(command: Command, stream: boolean): Promise<void> {
     await feed(
       client,
       environment,
-      pictures(sources, flags, inputBytes(shape), signal),
+      pictures(sources, flags, shape, signal),
+      shape,
       flags,
       stream,
       total,
@@ -141,24 +152,29 @@ function summary(frames: number, receipted: number, dropped: number, queued: num
   return `${frames} sent, ${receipted} receipted by the device${lost === 0 ? '' : `, ${lost} not`}`;
 }
 
-function checkSources(sources: readonly string[], { loop, watch, raw }: SensorFlags): void {
+function checkSources(sources: readonly string[], { loop, watch, raw, sound }: SensorFlags): void {
   if (sources.includes('-') && sources.length > 1) throw new UsageError('- (standard input) goes alone');
   if (sources.includes('-') && (loop === true || watch === true))
     throw new UsageError('--loop and --watch are for files and folders');
+  if (sound === true && (raw === true || !sources.includes('-')))
+    throw new UsageError('--sound is for standard input; WAV files are known by their names');
   if (watch === true && (sources.length > 1 || loop === true || raw === true))
     throw new UsageError('--watch takes one folder, without --loop and --raw');
 }
 
 async function* pictures(
   sources: readonly string[],
-  { raw, loop, watch }: SensorFlags,
-  size: number,
+  { raw, sound, loop, watch }: SensorFlags,
+  shape: InputShape,
   signal: AbortSignal,
 ): AsyncGenerator<SourcePicture> {
   const [first = ''] = sources;
   if (first === '-') {
     const input = process.stdin as AsyncIterable<Uint8Array>;
-    yield* raw === true ? framesOfStream(input, size) : picturesOfStream(input);
+    let count = 0;
+    if (sound === true)
+      for await (const bytes of framesOfPcm(shape, input)) yield { name: `sound ${++count}`, bytes };
+    else yield* raw === true ? framesOfStream(input, inputBytes(shape)) : picturesOfStream(input);
   } else if (watch === true) {
     if (!(await stat(first)).isDirectory()) throw new UsageError('--watch takes a folder');
     yield* picturesAppearing(first, { signal });
@@ -171,7 +187,8 @@ async function feed(
   client: SensorClient,
   { output }: Environment,
   source: AsyncIterable<SourcePicture>,
-  { raw, fps = 0, timeout }: SensorFlags,
+  shape: InputShape,
+  { raw, sound, fps = 0, timeout }: SensorFlags,
   stream: boolean,
   total: number | undefined,
   signal: AbortSignal,
@@ -185,12 +202,16 @@ async function feed(
   let next = performance.now();
   for await (const { name, bytes } of untilAborted(source, signal)) {
     try {
-      if (raw === true) client.sendFrame(bytes);
-      else await client.sendPicture(bytes);
+      if (raw === true || sound === true) client.sendFrame(bytes);
+      else if (isSound({ name })) {
+        for (const frame of framesOfSound(shape, readWav(bytes))) client.sendFrame(frame);
+      } else await client.sendPicture(bytes);
     } catch (error) {
       if (!isSmartZoneError(error, 'PICTURE_INVALID', 'BAD_FRAME', 'NO_MODEL') || !stream) {
-        if (error instanceof SmartZoneError && error.code === 'PICTURE_INVALID')
-          throw new SmartZoneError('PICTURE_INVALID', name, { cause: error });
+        if (isSmartZoneError(error, 'PICTURE_INVALID', 'BAD_FRAME'))
+          throw new SmartZoneError(error.code, `${name}: ${error.detail ?? 'it cannot be read'}`, {
+            cause: error,
+          });
         throw error;
       }
       // One bad picture does not end a stream.

@@ -17,9 +17,14 @@ export const frameShapeOf = (network: Network): InputShape => {
 };
 
 /**
- * A frame of noise that is the same everywhere (xorshift32, Marsaglia 2003): the golden test's input. Floats lie in -1..1.
+ * A frame of noise that is the same everywhere (xorshift32, Marsaglia 2003): the golden test's input.
+ * @param range of floats
  */
-export const noiseFrame = (shape: InputShape, seed = 0x5a6f6e65): Uint8Array => {
+export const noiseFrame = (
+  shape: InputShape,
+  seed = 0x5a6f6e65,
+  [low, high]: readonly [number, number] = [-1, 1],
+): Uint8Array => {
   let state = seed >>> 0 || 1;
   const next = (): number => {
     state ^= state << 13;
@@ -30,6 +35,14 @@ export const noiseFrame = (shape: InputShape, seed = 0x5a6f6e65): Uint8Array => 
   const bytes = new Uint8Array(inputBytes(shape));
   if (shape.format !== 'f32') return bytes.map(() => next() & 0xff);
   const view = new DataView(bytes.buffer);
-  for (let at = 0; at < bytes.length; at += 4) view.setFloat32(at, next() / 2 ** 23 - 1, true);
+  for (let at = 0; at < bytes.length; at += 4)
+    view.setFloat32(at, low + (high - low) * (next() / 2 ** 24), true);
   return bytes;
+};
+
+/** The real values that a network can tell apart; of a float one -1..1. */
+export const inputRange = ({ input }: Network): readonly [number, number] => {
+  if (input.quantisation === undefined) return [-1, 1];
+  const { scale, zeroPoint } = input.quantisation;
+  return [(-128 - zeroPoint) * scale, (127 - zeroPoint) * scale];
 };

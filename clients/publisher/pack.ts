@@ -12,7 +12,7 @@ import {
 import { inputBytes, type Format, type InputShape } from '../../protocol/messages/input-shape.js';
 import { systemRandomness, type Randomness } from '../../protocol/randomness.js';
 import { bandNetwork } from './bands.js';
-import { frameShapeOf, noiseFrame } from './frame.js';
+import { frameShapeOf, inputRange, noiseFrame } from './frame.js';
 import { EngineTool, type GoldenRunner } from './golden.js';
 import type { Head } from './head.js';
 import { checkLabels } from './labels.js';
@@ -97,7 +97,7 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
   const head = headFor(network, options.results ?? purpose.results);
   checkLabels(labels, head);
   const suggested = frameShapeOf(network);
-  const shape: InputShape = { ...suggested, format: options.format ?? suggested.format };
+  const shape: InputShape = { ...suggested, format: options.format ?? purpose.format ?? suggested.format };
   const target = options.target ?? 'ref';
   const graphFor = (of: Target): PackedGraph =>
     buildGraph(network, {
@@ -111,7 +111,7 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
     });
   const graph = graphFor(target);
 
-  const frame = options.goldenFrame ?? noiseFrame(shape);
+  const frame = options.goldenFrame ?? noiseFrame(shape, undefined, inputRange(network));
   if (frame.length !== inputBytes(shape))
     throw refuse(`the golden frame has ${frame.length} bytes, ${inputBytes(shape)} are needed`);
   // The reference defines what every target's kernels must give.

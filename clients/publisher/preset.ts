@@ -6,6 +6,7 @@ import {
   type AnchorLayer,
 } from './anchors.js';
 import { isPictureInput } from './frame.js';
+import type { Format } from '../../protocol/messages/input-shape.js';
 import { elementCount, sameDims, type Network } from './network.js';
 import type { ChannelNormalisation, PixelRange } from './normalisation.js';
 import {
@@ -22,12 +23,16 @@ export interface Purpose {
   readonly labels: readonly string[];
   /** Default: int8 networks take bytes as they are, float ones -1..1. */
   readonly pixels?: PixelRange | ChannelNormalisation;
+  /** What sensors send. Default: u8 for pictures, otherwise the input's own type. */
+  readonly format?: Format;
 }
 
 export const PRESETS = [
   'face-detection-full-range',
   'face-detection-short-range',
   'imagenet',
+  'keyword-spotting',
+  'machine-sound',
   'object-detection-oidv4',
   'person-detection',
 ] as const;
@@ -40,6 +45,11 @@ const OIDV4_LABELS: readonly string[] = [
   ...['Vehicle', 'Footwear', 'Dog', 'Book', 'Camera', 'Car'],
 ];
 
+/** The order of MLPerf Tiny's model (mlcommons/tiny, benchmark/training/keyword_spotting/get_dataset.py). */
+const KEYWORDS: readonly string[] = [
+  ...['down', 'go', 'left', 'no', 'off', 'on', 'right', 'stop', 'up', 'yes', 'silence', 'unknown'],
+];
+
 export const presetPurpose = (name: PresetName): Purpose => {
   switch (name) {
     case 'face-detection-full-range':
@@ -48,6 +58,11 @@ export const presetPurpose = (name: PresetName): Purpose => {
       return { results: BLAZEFACE_RESULTS, labels: ['face'], pixels: 'signed' };
     case 'imagenet':
       return { results: { kind: 'topK', k: 5 }, labels: [] };
+    // Sensors compute features in float32 (clients/sensor/audio), whatever the network is quantised to.
+    case 'keyword-spotting':
+      return { results: { kind: 'topK', k: 3 }, labels: KEYWORDS, format: 'f32' };
+    case 'machine-sound':
+      return { results: { kind: 'reconstruction' }, labels: [], format: 'f32' };
     case 'object-detection-oidv4':
       return { results: SSD_MOBILENET_RESULTS, labels: OIDV4_LABELS, pixels: 'signed' };
     case 'person-detection':
@@ -72,6 +87,9 @@ const suggestedPurpose = (network: Network, labels: readonly string[]): Purpose 
   if (isDetector(network, 300, SSD_MOBILENET_300, 4, OIDV4_LABELS.length + 1))
     return presetPurpose('object-detection-oidv4');
   const [output] = network.outputs;
+  const shapes = [network.input, ...network.outputs].map(({ dims }) => dims.join('x')).join(' ');
+  if (shapes === `1x49x10x1 1x${KEYWORDS.length}`) return presetPurpose('keyword-spotting');
+  if (shapes === '1x640 1x640') return presetPurpose('machine-sound');
   if (output !== undefined && network.outputs.length === 1) {
     if (endsInScores(network, output) || elementCount(output) === labels.length)
       return { results: { kind: 'topK' }, labels };

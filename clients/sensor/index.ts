@@ -11,12 +11,14 @@ export {
 } from './sensor-client.js';
 export {
   framesOfStream,
+  isSound,
   listPictures,
   picturesAppearing,
   picturesOfPaths,
   picturesOfStream,
   type SourcePicture,
 } from './picture-source.js';
+export * from './audio/index.js';
 export type { DropReason } from './frame-queue.js';
 export type { TrustedDevice } from '../trust/index.js';
 export type { InputShape } from '../../protocol/messages/input-shape.js';

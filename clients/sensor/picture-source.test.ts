@@ -95,7 +95,7 @@ test('files and folders, by name, pictures only', async () => {
   await expect(collect(picturesOfPaths([join(folder, 'no')]))).rejects.toMatchObject({ code: 'ENOENT' });
   rmSync(folder, { recursive: true });
   folder = mkdtempSync(join(tmpdir(), 'smart-zone-pictures-'));
-  await expect(collect(picturesOfPaths([folder]))).rejects.toThrow('no pictures in');
+  await expect(collect(picturesOfPaths([folder]))).rejects.toThrow('no pictures or sounds in');
 });
 
 test('pictures that appear in a folder come when they are complete', async () => {

@@ -3,13 +3,16 @@ import { extname, join } from 'node:path';
 import { SmartZoneError } from '../../protocol/errors.js';
 import { PictureSplitter } from './picture-splitter.js';
 
-/** One encoded picture, and where it came from. */
+/** One encoded picture or sound, and where it came from. */
 export interface SourcePicture {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-const EXTENSIONS: ReadonlySet<string> = new Set(['.bmp', '.jpg', '.jpeg', '.png', '.webp']);
+const EXTENSIONS: ReadonlySet<string> = new Set(['.bmp', '.jpg', '.jpeg', '.png', '.webp', '.wav']);
+
+export const isSound = ({ name }: Pick<SourcePicture, 'name'>): boolean =>
+  extname(name).toLowerCase() === '.wav';
 
 /** The pictures of files and folders: folders by name, not below them. @throws PICTURE_INVALID where a folder has none */
 export async function* picturesOfPaths(paths: readonly string[]): AsyncGenerator<SourcePicture> {
@@ -25,7 +28,7 @@ export async function listPictures(paths: readonly string[]): Promise<string[]> 
       continue;
     }
     const inside = await picturesInFolder(path);
-    if (inside.length === 0) throw new SmartZoneError('PICTURE_INVALID', `no pictures in ${path}`);
+    if (inside.length === 0) throw new SmartZoneError('PICTURE_INVALID', `no pictures or sounds in ${path}`);
     files.push(...inside);
   }
   return files;

@@ -17,7 +17,9 @@ export const PREFIX = 'smartzone/e2e';
 
 export interface WorldOptions {
   readonly broker?: BrokerKind;
-  /** How the model is packed. */
+  /** Default: the one that finds faces. */
+  readonly model?: SealedModel;
+  /** How the default model is packed. */
   readonly pack?: Partial<PackOptions>;
   readonly sensor?: Partial<SensorOptions>;
   readonly rules?: Partial<RulesOptions>;
@@ -73,7 +75,7 @@ export class World {
         protocol: broker.protocol,
       });
       close.push(() => home.close());
-      const model = await packFaceModel(options.pack);
+      const model = options.model ?? (await packFaceModel(options.pack));
       await agent.logged('ready');
       await home.claimAndEnrol(await home.link('owner'));
       const rules = await home.rules({ seenPath: join(folder, 'keys', 'rules.seen.json'), ...options.rules });
