@@ -157,6 +157,15 @@ describe('damaged files', () => {
       expect(problemsOf(real.subarray(0, length)).length).toBeGreaterThan(0);
   });
 
+  test('options of an operator that lie outside the file', () => {
+    // Found by test/models/damaged-models.test.ts: this offset is that of an ADD's options.
+    const damaged = Buffer.from(real);
+    damaged.writeUInt32LE(0x7fff, 211_912);
+    expect(problemsOf(damaged)).toEqual([
+      expect.stringMatching(/^operator #\d+ ADD damaged: byte \d+ \+ 1 is outside the file/),
+    ]);
+  });
+
   test('with any byte changed: one clear error, or a network', () => {
     let state = 12345;
     const next = (most: number): number => {

@@ -87,7 +87,8 @@ export const importTflite = (bytes: Uint8Array, name = 'model'): Network => {
     try {
       return step();
     } catch (error) {
-      if (!(error instanceof OperatorProblem)) throw error;
+      // An operator's options are read here only: they may be damaged, too.
+      if (!(error instanceof OperatorProblem || error instanceof FlatbufferError)) throw error;
       if (what !== undefined) problems.push(`${what} ${error.message}`);
       return undefined;
     }
