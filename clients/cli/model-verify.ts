@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Command } from 'commander';
 import { SmartZoneError } from '../../protocol/errors.js';
-import type { InputShape } from '../../protocol/messages/input-shape.js';
-import type { Agreement, NamedFrame } from '../publisher/index.js';
+import type { Agreement, NamedFrame, OpenedPackage } from '../publisher/index.js';
 import { Environment, numberOption, type GlobalOptions } from './environment.js';
 import { Exit } from './exit-codes.js';
 import { readFrames } from './frames.js';
@@ -67,7 +66,9 @@ async function verifyPackage({ output }: Environment, file: string, flags: Verif
   const { input } = content.header;
   const reference = await openReference(readModelFile(flags.against), flags.against);
   const frames =
-    flags.pictures === undefined ? await noise(input, flags.noise) : await readFrames(input, flags.pictures);
+    flags.pictures === undefined
+      ? await noise(content, flags.noise)
+      : await readFrames(input, flags.pictures);
   const engine = EngineTool.find(flags.engine);
   const { target } = signed.manifest;
   if (target !== 'ref' && target !== engine.target())
@@ -135,10 +136,12 @@ export function agreementLines(agreement: Agreement, target: string): string[] {
   ];
 }
 
-async function noise(input: InputShape, count: number): Promise<NamedFrame[]> {
-  const { noiseFrame } = await import('../publisher/index.js');
+async function noise({ header, weights }: OpenedPackage, count: number): Promise<NamedFrame[]> {
+  const { inputRange, noiseFrame, readEdges } = await import('../publisher/index.js');
+  const { input } = readEdges(header.graph, weights);
+  const range = inputRange(input.dtype === 'i8' ? input : undefined);
   return Array.from({ length: count }, (_, i) => ({
     name: `noise ${i + 1}`,
-    data: noiseFrame(input, i + 1),
+    data: noiseFrame(header.input, i + 1, range),
   }));
 }

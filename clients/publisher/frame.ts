@@ -1,5 +1,5 @@
 import { inputBytes, type InputShape } from '../../protocol/messages/input-shape.js';
-import type { Network } from './network.js';
+import type { Network, Quantisation } from './network.js';
 
 /** Below this a "picture" of one channel is rather a spectrogram. */
 const LEAST_PICTURE_SIDE = 32;
@@ -40,9 +40,9 @@ export const noiseFrame = (
   return bytes;
 };
 
-/** The real values that a network can tell apart; of a float one -1..1. */
-export const inputRange = ({ input }: Network): readonly [number, number] => {
-  if (input.quantisation === undefined) return [-1, 1];
-  const { scale, zeroPoint } = input.quantisation;
+/** The real values that a quantised input can tell apart; of a float one -1..1. */
+export const inputRange = (quantisation: Quantisation | undefined): readonly [number, number] => {
+  if (quantisation === undefined) return [-1, 1];
+  const { scale, zeroPoint } = quantisation;
   return [(-128 - zeroPoint) * scale, (127 - zeroPoint) * scale];
 };

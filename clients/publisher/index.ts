@@ -13,7 +13,7 @@ import { simplify } from './simplify.js';
 export type { AnchorLayer } from './anchors.js';
 export type { CellMap } from './cells.js';
 export { importDarknet, SUPPORTED_SECTIONS } from './darknet/import.js';
-export { frameShapeOf, isPictureInput, noiseFrame } from './frame.js';
+export { frameShapeOf, inputRange, isPictureInput, noiseFrame } from './frame.js';
 export { EngineTool, type EngineResult, type EngineRun, type GoldenRunner } from './golden.js';
 export type { Head } from './head.js';
 export { ModelImportError } from './import-error.js';
@@ -32,6 +32,7 @@ export type { Boundary, Network, Operation, Quantisation, Tensor } from './netwo
 export type { ChannelNormalisation, PixelRange } from './normalisation.js';
 export { pack, type PackOptions, type SealedModel } from './pack.js';
 export { readLayers, type GraphLayers, type Layer } from './layers.js';
+export { readEdges, type EdgeTensor, type GraphEdges } from './read-edges.js';
 export { preview, type Preview, type PreviewOptions } from './preview.js';
 export { memoryOf, residencyWithin, type ModelMemory, type Residency } from './residency.js';
 export type { MemoryPlan } from './plan.js';

@@ -111,7 +111,7 @@ export const pack = async (source: Network, options: PackOptions): Promise<Seale
     });
   const graph = graphFor(target);
 
-  const frame = options.goldenFrame ?? noiseFrame(shape, undefined, inputRange(network));
+  const frame = options.goldenFrame ?? noiseFrame(shape, undefined, inputRange(network.input.quantisation));
   if (frame.length !== inputBytes(shape))
     throw refuse(`the golden frame has ${frame.length} bytes, ${inputBytes(shape)} are needed`);
   // The reference defines what every target's kernels must give.

@@ -5,10 +5,12 @@ import { decodePicture, resizePicture, type Picture } from '../../clients/pictur
 import {
   EngineTool,
   importTflite,
+  inputRange,
   noiseFrame,
   openPackage,
   openReference,
   pack,
+  readEdges,
   readModelFile,
   readPackage,
   signPackage,
@@ -96,11 +98,13 @@ describe('every model verifies', () => {
 
   const framesOf =
     (pictures: readonly (readonly [string, Picture])[]) =>
-    ({ header: { input } }: SealedModel): Promise<NamedFrame[]> => {
+    ({ header: { input }, graph }: SealedModel): Promise<NamedFrame[]> => {
       const [height = 1, width = 1, channels = 1] = input.dims;
+      const edge = readEdges(graph.bytes, graph.segments).input;
+      const range = inputRange(edge.dtype === 'i8' ? edge : undefined);
       if (input.format !== 'u8')
         return Promise.resolve(
-          [1, 2].map((seed) => ({ name: `noise ${seed}`, data: noiseFrame(input, seed) })),
+          [1, 2].map((seed) => ({ name: `noise ${seed}`, data: noiseFrame(input, seed, range) })),
         );
       const shape = { width, height, channels: channels === 1 ? 1 : 3 } as const;
       return Promise.resolve(

@@ -26,6 +26,13 @@ export const realInput = (
   }
 };
 
+const stored = (value: number, { scale, zeroPoint }: EdgeTensor): number =>
+  Math.min(127, Math.max(-128, Math.round(value / scale) + zeroPoint));
+
+/** The real values that are left of an input once it is stored: of int8, one of 256. */
+export const storedInput = ({ input }: GraphEdges, real: readonly number[]): readonly number[] =>
+  input.dtype === 'i8' ? real.map((value) => (stored(value, input) - input.zeroPoint) * input.scale) : real;
+
 const isNchwOf = (theirs: readonly number[], [n, h, w, c]: readonly number[]): boolean =>
   theirs.length === 4 && [n, c, h, w].every((dim, i) => theirs[i] === dim);
 
@@ -69,10 +76,7 @@ export const referenceInput = (
   const bytes = new Uint8Array(real.length);
   // A legacy uint8 model is int8 in the package: 128 less.
   const flip = theirs.type === 'u8' ? 0x80 : 0;
-  real.forEach((value, i) => {
-    const quantised = Math.round(value / ours.scale) + ours.zeroPoint;
-    bytes[place(i)] = (Math.min(127, Math.max(-128, quantised)) & 0xff) ^ flip;
-  });
+  real.forEach((value, i) => (bytes[place(i)] = (stored(value, ours) & 0xff) ^ flip));
   return bytes;
 };
 
