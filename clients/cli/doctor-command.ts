@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { isSmartZoneError } from '../../protocol/errors.js';
@@ -8,6 +8,10 @@ import { fingerprint, needsPassphrase, Witness } from '../keys/index.js';
 import type { BrokerLink } from '../link/index.js';
 import { levelMeaning, levelName } from '../owner/security-level.js';
 import { DeviceTrust } from '../trust/index.js';
+import { AGENT_CONFIGURATION, readAgentSettings } from './doctor/agent-settings.js';
+import { checkBrokerAddress } from './doctor/broker-tls.js';
+import { fail, ok, warn, type Finding } from './doctor/finding.js';
+import { checkMachine, thisMachine } from './doctor/machine.js';
 import {
   Environment,
   numberOption,
@@ -24,115 +28,109 @@ import { printable } from './output.js';
 
 interface DoctorFlags extends GlobalOptions, BrokerFlags, DeviceFlags, OwnerFlags {
   readonly timeout: number;
+  readonly config: string;
 }
-
-interface Finding {
-  readonly check: string;
-  /** good; note: works, but know this; bad: does not work. */
-  readonly verdict: 'good' | 'note' | 'bad';
-  readonly detail: string;
-}
-
-type Report = (check: string, verdict: Finding['verdict'], detail: string) => void;
 
 export function addDoctorCommand(program: Command): void {
   const command = withOwnerLine(withDevice(withBroker(program.command('doctor'))))
-    .description('look at everything that has to work here, and say what does not')
+    .description(
+      'look at everything that has to work: this machine, the broker, the device; say what does not, and what to do',
+    )
+    .option(
+      '--config <file>',
+      'configuration of the agent on this machine: its TEE, and where no option names them its broker and topics',
+      AGENT_CONFIGURATION,
+    )
     .option(
       '--timeout <seconds>',
-      'how long to wait for retained messages',
+      'how long to wait for the broker, and for retained messages',
       numberOption('--timeout', 0.1, 60),
       2,
-    );
+    )
+    .addHelpText('after', '\nExit status: 0 when nothing fails (warnings do not count), 69 otherwise.');
   command.action(async () => {
     const flags = command.optsWithGlobals<DoctorFlags>();
     const environment = new Environment(flags);
     const findings: Finding[] = [];
-    const report: Report = (check, verdict, detail) => void findings.push({ check, verdict, detail });
     try {
-      checkKeys(environment.home, report);
-      checkTee(report);
-      await checkBroker(environment, flags, report);
+      const settings = readAgentSettings(flags.config);
+      const agent = settings === undefined || 'verdict' in settings ? {} : settings;
+      if (settings !== undefined && 'verdict' in settings) findings.push(settings);
+      findings.push(...checkKeys(environment.home));
+      if (process.platform === 'linux') findings.push(...checkMachine(thisMachine(agent.library)));
+      const broker =
+        command.getOptionValueSource('broker') === 'default' ? (agent.broker ?? flags.broker) : flags.broker;
+      const prefix =
+        flags.device === undefined && flags.prefix === undefined ? agent.prefix : environment.prefix(flags);
+      findings.push(...(await checkBroker(environment, { ...flags, broker }, prefix)));
     } finally {
       await environment.close();
     }
-    const mark = { good: 'ok  ', note: 'note', bad: 'BAD ' };
-    environment.output.result(
-      { findings },
-      findings.map(({ check, verdict, detail }) => `${mark[verdict]}  ${check}: ${printable(detail)}`),
-    );
-    if (findings.some(({ verdict }) => verdict === 'bad')) process.exitCode = Exit.UNAVAILABLE;
+    environment.output.result({ findings }, findings.map(lineOf));
+    if (findings.some(({ verdict }) => verdict === 'fail')) process.exitCode = Exit.UNAVAILABLE;
   });
 }
 
-function checkKeys(home: string, report: Report): void {
+const lineOf = ({ check, verdict, detail, fix }: Finding): string =>
+  printable(`${verdict.padEnd(4)}  ${check}: ${detail}${fix === undefined ? '' : ` - ${fix}`}`);
+
+function checkKeys(home: string): Finding[] {
   const files = existsSync(home) ? readdirSync(home).filter((name) => name.endsWith('.key.json')) : [];
-  if (files.length === 0) report('keys', 'note', `none in ${home}: make them with smart-zone key new`);
-  for (const name of files) {
+  if (files.length === 0) return [warn('keys', `none in ${home}`, 'make them with smart-zone key new')];
+  return files.map((name) => {
     try {
       const sealed = needsPassphrase(join(home, name));
-      report(name, 'good', sealed ? 'sealed with a passphrase' : 'readable by you only');
+      return ok(name, sealed ? 'sealed with a passphrase' : 'readable by you only');
     } catch (error) {
-      report(name, 'bad', describe(error));
+      return failure(name, error);
     }
-  }
+  });
 }
 
-/** Matters where the agent runs; elsewhere it is only a note. */
-function checkTee(report: Report): void {
-  if (process.platform !== 'linux') return;
-  if (!existsSync('/dev/tee0')) {
-    report(
-      'OP-TEE',
-      'note',
-      'no /dev/tee0 here: an agent on this machine has the software TEE only, which protects nobody',
-    );
-    return;
-  }
-  try {
-    accessSync('/dev/tee0', constants.R_OK | constants.W_OK);
-    report('OP-TEE', 'good', '/dev/tee0 can be opened');
-  } catch {
-    report('OP-TEE', 'note', '/dev/tee0 is not yours to open: the agent needs to be in its group');
-  }
-}
-
-async function checkBroker(environment: Environment, flags: DoctorFlags, report: Report): Promise<void> {
+async function checkBroker(
+  environment: Environment,
+  flags: DoctorFlags,
+  prefix: string | undefined,
+): Promise<Finding[]> {
+  const address = {
+    url: flags.broker,
+    ...(flags.ca === undefined ? {} : { ca: flags.ca }),
+    ...(flags.cert === undefined ? {} : { cert: flags.cert }),
+    ...(flags.tlsKey === undefined ? {} : { key: flags.tlsKey }),
+  };
+  const before = await checkBrokerAddress(address, flags.timeout * 1000);
+  if (before.some(({ verdict }) => verdict === 'fail')) return before;
   let link: BrokerLink;
   try {
     link = await environment.link(flags, { role: 'doctor', id: String(process.pid) });
   } catch (error) {
-    report('broker', 'bad', describe(error));
-    return;
+    return [...before, failure('broker', error)];
   }
-  report(
-    'broker',
-    'good',
-    `${link.protocol === 5 ? 'MQTT 5' : 'MQTT 3.1.1'} at ${new URL(flags.broker).host}`,
-  );
-  if (
-    !/^(mqtts|wss):/.test(flags.broker) &&
-    !/^(localhost|127\.|\[?::1)/.test(new URL(flags.broker).hostname)
-  )
-    report(
-      'broker',
-      'note',
-      'without TLS anyone on the way sees topics, sizes and times (never frames or labels)',
+  const { host, hostname, protocol } = new URL(flags.broker);
+  const found = [...before, ok('broker', `${link.protocol === 5 ? 'MQTT 5' : 'MQTT 3.1.1'} at ${host}`)];
+  if (!/^(mqtts|wss):$/.test(protocol) && !/^(localhost$|127\.|\[::1\]$)/.test(hostname))
+    found.push(
+      warn(
+        'TLS',
+        'without it anyone on the way sees topics, sizes and times (never frames or labels)',
+        'give the broker a certificate, and use mqtts://',
+      ),
     );
-  if (flags.device === undefined && flags.prefix === undefined) {
-    report('device', 'note', 'none named: give --device <name> to look at one');
-    return;
-  }
-  await checkDevice(environment, flags, link, report);
+  if (prefix === undefined)
+    return [
+      ...found,
+      warn('device', 'none named, none looked at', 'give --device <name> or --prefix <topic>'),
+    ];
+  return [...found, ...(await checkDevice(environment, flags, link, prefix))];
 }
 
 async function checkDevice(
   environment: Environment,
   flags: DoctorFlags,
   link: BrokerLink,
-  report: Report,
-): Promise<void> {
-  const topics = new Topics(environment.prefix(flags));
+  prefix: string,
+): Promise<Finding[]> {
+  const topics = new Topics(prefix);
   const found = new Map<string, Uint8Array>();
   const wanted = [topics.state, topics.hello, topics.roster, topics.modelStatus];
   for (const topic of wanted) await link.subscribe(topic, ({ payload }) => found.set(topic, payload));
@@ -140,25 +138,35 @@ async function checkDevice(
   while (found.size < wanted.length && Date.now() < end)
     await new Promise((resolve) => setTimeout(resolve, 20));
 
-  checkAgent(found.get(topics.state), topics.prefix, report);
   const hello = found.get(topics.hello);
-  if (hello === undefined)
-    report('device', 'bad', `no hello at ${topics.prefix}: the agent has not reached its TEE`);
-  else checkHello(environment, flags, hello, found.get(topics.roster), report);
   const model = found.get(topics.modelStatus);
-  if (model !== undefined) {
-    const text = new TextDecoder().decode(model);
-    report('model', /"state":"(active|loading)"/.test(text) ? 'good' : 'note', text);
-  }
+  return [
+    checkAgent(found.get(topics.state), prefix),
+    ...(hello === undefined
+      ? [fail('device', `no hello at ${prefix}: the agent has not reached its TEE`, LOOK_AT_AGENT)]
+      : checkHello(environment, flags, hello, found.get(topics.roster))),
+    ...(model === undefined ? [] : [checkModel(new TextDecoder().decode(model))]),
+  ];
 }
 
-function checkAgent(state: Uint8Array | undefined, prefix: string, report: Report): void {
-  if (state === undefined) {
-    report('agent', 'bad', `nothing at ${prefix}: no agent has connected to this broker under that name`);
-    return;
-  }
+const LOOK_AT_AGENT = 'on its machine: systemctl status smart-zone-agent; journalctl -u smart-zone-agent';
+
+function checkAgent(state: Uint8Array | undefined, prefix: string): Finding {
+  if (state === undefined)
+    return fail(
+      'agent',
+      `nothing at ${prefix}: no agent has connected to this broker under that name`,
+      LOOK_AT_AGENT,
+    );
   const text = new TextDecoder().decode(state);
-  report('agent', text.includes('offline') ? 'bad' : text.includes('online') ? 'good' : 'note', text);
+  if (text.includes('offline')) return fail('agent', text, LOOK_AT_AGENT);
+  return text.includes('online') ? ok('agent', text) : warn('agent', text, LOOK_AT_AGENT);
+}
+
+function checkModel(status: string): Finding {
+  return /"state":"(active|loading)"/.test(status)
+    ? ok('model', status)
+    : warn('model', status, 'smart-zone model pack, wrap and install');
 }
 
 function checkHello(
@@ -166,34 +174,57 @@ function checkHello(
   flags: DoctorFlags,
   message: Uint8Array,
   roster: Uint8Array | undefined,
-  report: Report,
-): void {
+): Finding[] {
   try {
     const hello = verifyHello(message);
     const { securityLevel: level, claimNonce } = hello;
-    report('device', 'good', `${fingerprint(hello.device)}, TA ${hello.taVersion}`);
-    report('security level', level < 2 ? 'note' : 'good', `${levelName(level)}: ${levelMeaning(level)}`);
-    if (claimNonce !== undefined) {
-      report('owner', 'note', 'the device is unclaimed: smart-zone owner claim');
-      return;
-    }
-    const owner = environment.ownerLine(flags);
-    const trust = new DeviceTrust(owner.signing, Witness.open(undefined, owner.kid));
-    let refused: string | undefined;
-    trust.on('refused', ({ what, error }) => (refused = `${what}: ${error.message}: ${error.fix}`));
-    if (roster !== undefined) trust.receiveRoster(roster);
-    trust.receiveHello(message);
-    const { device } = trust;
-    if (device === undefined) report('owner', 'bad', refused ?? 'no roster of your owner at this device');
-    else if (device.behind)
-      report('owner', 'bad', `${device.name} has not taken roster ${trust.roster?.version ?? 0}`);
-    else report('owner', 'good', `${device.name} is vouched for by roster ${trust.roster?.version ?? 0}`);
+    const what = `${levelName(level)}: ${levelMeaning(level)}`;
+    return [
+      ok('device', `${fingerprint(hello.device)}, TA ${hello.taVersion}`),
+      level < 2
+        ? warn('security level', what, 'docs/op-tee.md says what a board needs for more')
+        : ok('security level', what),
+      claimNonce === undefined
+        ? checkOwner(environment, flags, message, roster)
+        : warn('owner', 'the device is unclaimed', 'smart-zone owner claim'),
+    ];
   } catch (error) {
-    report('device', 'bad', describe(error));
+    return [failure('device', error)];
   }
 }
 
-function describe(error: unknown): string {
+function checkOwner(
+  environment: Environment,
+  flags: DoctorFlags,
+  hello: Uint8Array,
+  roster: Uint8Array | undefined,
+): Finding {
+  const owner = environment.ownerLine(flags);
+  const trust = new DeviceTrust(owner.signing, Witness.open(undefined, owner.kid));
+  let refused: unknown;
+  trust.on('refused', ({ error }) => (refused = error));
+  if (roster !== undefined) trust.receiveRoster(roster);
+  trust.receiveHello(hello);
+  const { device } = trust;
+  if (device === undefined)
+    return refused === undefined
+      ? fail(
+          'owner',
+          'no roster of your owner at this device',
+          'smart-zone owner roster --publish, or check --owner',
+        )
+      : failure('owner', refused);
+  const version = trust.roster?.version ?? 0;
+  return device.behind
+    ? fail('owner', `${device.name} has not taken roster ${version}`, 'smart-zone owner roster --publish')
+    : ok('owner', `${device.name} is vouched for by roster ${version}`);
+}
+
+function failure(check: string, error: unknown): Finding {
   const { message, fix } = problemOf(error);
-  return isSmartZoneError(error) && fix !== undefined ? `${message}: ${fix}` : message;
+  return fail(
+    check,
+    message,
+    isSmartZoneError(error) || fix !== undefined ? (fix ?? LOOK_AT_AGENT) : LOOK_AT_AGENT,
+  );
 }

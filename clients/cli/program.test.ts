@@ -282,8 +282,9 @@ describe('with a broker', () => {
 
   test('doctor: says what works and what does not', async () => {
     const findings = async (...more: string[]) => {
-      const result = await cli('--json', 'doctor', ...common, '--timeout', '0.2', ...more);
-      const list = parsed(result.out).findings as { check: string; verdict: string }[];
+      const result = await cli('--json', 'doctor', ...common, '--timeout', '0.5', ...more);
+      const list = parsed(result.out).findings as { check: string; verdict: string; fix?: string }[];
+      for (const { verdict, fix } of list) if (verdict === 'fail') expect(fix).toMatch(/\w/);
       return {
         status: result.status,
         of: (check: string) => list.filter((each) => each.check === check).map(({ verdict }) => verdict),
@@ -291,23 +292,19 @@ describe('with a broker', () => {
     };
     const before = await findings();
     expect(before.status).toBe(69);
-    expect(before.of('broker')).toEqual(['good']);
-    expect(before.of('sensor.key.json')).toEqual(['good']);
-    expect(before.of('agent')).toEqual(['bad']);
+    expect(before.of('broker')).toEqual(['ok']);
+    expect(before.of('sensor.key.json')).toEqual(['ok']);
+    expect(before.of('agent')).toEqual(['fail']);
     await fixture.retain(topics.state, new TextEncoder().encode('{"state":"online"}'));
     await fixture.retain(topics.hello, device.hello());
     const stranger = await findings();
     expect(stranger.status).toBe(69);
-    expect(stranger.of('owner')).toEqual(['bad']);
+    expect(stranger.of('owner')).toEqual(['fail']);
     await fixture.retain(topics.roster, fixture.roster(1, device));
     const after = await findings();
     expect(after.status).toBe(0);
-    expect([after.of('agent'), after.of('device'), after.of('owner')]).toEqual([
-      ['good'],
-      ['good'],
-      ['good'],
-    ]);
-    expect(after.of('security level')).toEqual(['note']);
+    expect([after.of('agent'), after.of('device'), after.of('owner')]).toEqual([['ok'], ['ok'], ['ok']]);
+    expect(after.of('security level')).toEqual(['warn']);
     expect((await cli('--json', 'doctor', '--broker', 'mqtt://127.0.0.1:x')).status).toBe(69);
   });
 });

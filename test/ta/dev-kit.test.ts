@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { TA_UUID } from '../../protocol/codes.js';
+import { readTaFile } from '../../clients/cli/doctor/ta-file.js';
+import { TA_UUID, VERSION_NUMBER } from '../../protocol/codes.js';
 
 /* The project's own TEE headers against those of a real TA dev kit: TA_DEV_KIT_DIR names it, as for `make -C ta`. */
 
@@ -99,5 +100,10 @@ int main(void) { ${lines.join('\n')} return 0; }\n`;
     // Signed header ("HSTO", little-endian; OP-TEE's signed_hdr.h), then the program.
     expect(readFileSync(ta).readUInt32LE(0)).toBe(0x4f545348);
     expect(statSync(ta).size).toBeLessThan(512 * 1024);
+    // What smart-zone doctor reads in it; 8 MiB are a Pi 3's memory for TAs.
+    const { memory = 0, ...is } = readTaFile(readFileSync(ta));
+    expect(is).toEqual({ uuid: TA_UUID, version: VERSION_NUMBER });
+    expect(memory).toBeGreaterThan(7 * 1024 * 1024);
+    expect(memory).toBeLessThan(8 * 1024 * 1024);
   });
 });
