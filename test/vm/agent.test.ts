@@ -1,28 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Machine } from './machine.js';
 import { makeImage, missingForMachines, type Image } from './image.js';
+import { folder, makePackage, MODEL, PICTURE } from './package.js';
 
 /* The Debian package in a Debian 13 with systemd, on the software TEE: what its user does, and what happens to it over the years. */
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const folder = join(root, 'build/vm');
 const missing = missingForMachines();
 if (missing !== undefined) console.log(`skipped: no virtual machine without ${missing}`);
-
-const MODEL = join(root, 'node_modules/@mediapipe/face_detection/face_detection_short_range.tflite');
-const PICTURE = join(root, 'node_modules/@vladmandic/face-api/demo/sample1.jpg');
 
 const TLS = `set -e
 cd /etc/smart-zone/credentials
@@ -105,16 +92,8 @@ const show = (property: string): string => `systemctl show --value --property=${
   };
 
   beforeAll(async () => {
-    execFileSync('npm', ['run', '--silent', 'package'], {
-      cwd: root,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    const name = readdirSync(join(root, 'build')).find((file) =>
-      /^smart-zone-agent_.*_amd64\.deb$/.test(file),
-    );
-    if (name === undefined) throw new Error('npm run package made no package');
     const deb = join(scratch, 'new.deb');
-    copyFileSync(join(root, 'build', name), deb);
+    copyFileSync(makePackage(), deb);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(scratch, 'own.sh'), OWN);
     writeFileSync(join(scratch, 'label.sh'), LABEL);

@@ -1,6 +1,6 @@
 import common from '../../jest.config.js';
 
-/** `npm run test:vm`: one story, told in order, in one machine. */
+/** `npm run test:vm`: each file a story, told in order, in a machine of its own. */
 export default {
   ...common,
   rootDir: '../..',
@@ -8,4 +8,5 @@ export default {
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 600_000,
   bail: 1,
+  maxWorkers: 1,
 };
