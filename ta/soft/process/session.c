@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "internal/tee.h"
@@ -12,6 +14,7 @@
 #include "wire.h"
 
 #define SESSIONS 16u
+#define AWAKE_MICROSECONDS 60
 
 struct session {
     int fd; /* -1: free */
@@ -225,9 +228,36 @@ static int take_connection(void)
     return 1;
 }
 
+static int64_t microseconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* To wake a process on another core takes longer than OP-TEE's change of worlds. So the TA stays awake for a
+ * moment after it served somebody, for whom goes on at once; whoever else has work to do goes first. */
+static int wait_for_work(struct pollfd *polls, nfds_t count, int served)
+{
+    if (served) {
+        const int64_t end = microseconds() + AWAKE_MICROSECONDS;
+
+        do {
+            int ready = poll(polls, count, 0);
+
+            if (ready != 0)
+                return ready;
+            sched_yield();
+        } while (microseconds() < end);
+    }
+    return poll(polls, count, -1);
+}
+
 void sz_serve(const struct sz_budget *with)
 {
     struct pollfd polls[SESSIONS + 1];
+    int served = 0;
 
     budget = with;
     for (size_t i = 0; i < SESSIONS; i++)
@@ -236,14 +266,17 @@ void sz_serve(const struct sz_budget *with)
         polls[SESSIONS] = (struct pollfd){.fd = SZ_FD_CONTROL, .events = POLLIN};
         for (size_t i = 0; i < SESSIONS; i++)
             polls[i] = (struct pollfd){.fd = sessions[i].fd, .events = POLLIN};
-        if (poll(polls, SESSIONS + 1, -1) < 0) {
+        if (wait_for_work(polls, SESSIONS + 1, served) < 0) {
             if (errno == EINTR)
                 continue;
             break;
         }
+        served = 0;
         for (size_t i = 0; i < SESSIONS; i++)
-            if (polls[i].revents && sessions[i].fd >= 0)
+            if (polls[i].revents && sessions[i].fd >= 0) {
                 serve_one(&sessions[i]);
+                served = 1;
+            }
         if (polls[SESSIONS].revents && !take_connection())
             break;
     }
