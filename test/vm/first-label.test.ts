@@ -33,7 +33,9 @@ const literal = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g,
 const patternOf = (shown: readonly string[]): RegExp =>
   new RegExp(
     shown
-      .map((line) => (line === '…' ? '(?:[^\\n]*\\n)*?' : `${line.split('…').map(literal).join('[^\\n]*')}\\s*\\n`))
+      .map((line) =>
+        line === '…' ? '(?:[^\\n]*\\n)*?' : `${line.split('…').map(literal).join('[^\\n]*')}\\s*\\n`,
+      )
       .join('')
       .replace(/^/, '^'),
   );
