@@ -85,7 +85,7 @@ describe('the command', () => {
     'objectron_solution_packed_assets.data',
   ];
 
-  test.each(FILES)('%s: one line, status 65, nothing written', async (file) => {
+  test.each(FILES)('%s: one error, status 65, nothing written', async (file) => {
     for (const [command = '', ...flags] of [
       ['import'],
       ['inspect'],
