@@ -8,6 +8,7 @@ import {
   readRecording,
   readRuleFile,
   RuleEngine,
+  ReplayTimers,
   RulesClient,
   type LabelEvent,
   type Rule,
@@ -29,7 +30,6 @@ import {
 import { problemOf } from './exit-codes.js';
 import { printable } from './output.js';
 import { seenPath } from './places.js';
-import { ReplayTimers } from './replay-timers.js';
 
 interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {
   readonly maxAge: number;

@@ -7,9 +7,30 @@ export {
   type RulesStats,
   type TelemetryEvent,
 } from './rules-client.js';
+export {
+  connectRules,
+  deviceSeenPath,
+  Rules,
+  type ConnectRulesOptions,
+  type DeviceChoice,
+} from './connect-rules.js';
+export { EventTracker, type TrackerOptions } from './event-tracker.js';
+export {
+  detectionsOf,
+  type Box,
+  type DetectionEvent,
+  type DeviceEvent,
+  type GapEvent,
+  type ModelEvent,
+  type RulesEvent,
+  type RulesEventOf,
+  type RulesEventType,
+  type SeenEvent,
+} from './rules-event.js';
+export { ReplayTimers, systemClock, type RuleClock, type RuleTimers } from './timers.js';
 export type { LabelEvent, NamedParty } from './label-event.js';
 export type { LabelStream } from './label-stream.js';
-export { RuleEngine, type RuleEdge, type RuleEngineEvents, type RuleTimers } from './rule-engine.js';
+export { RuleEngine, type RuleEdge, type RuleEngineEvents } from './rule-engine.js';
 export {
   parseRules,
   readRuleFile,

@@ -1,11 +1,11 @@
 import type { LabelEvent } from './label-event.js';
 
-/** Labels as an async iterator, with a bounded buffer for a slow reader. */
-export class LabelStream implements AsyncIterableIterator<LabelEvent> {
+/** Labels, or other events, as an async iterator, with a bounded buffer for a slow reader. */
+export class LabelStream<T = LabelEvent> implements AsyncIterableIterator<T> {
   /** Called when the reader stops early. */
   onReturn: (() => void) | undefined;
-  private readonly buffer: LabelEvent[] = [];
-  private waiting: ((result: IteratorResult<LabelEvent, undefined>) => void)[] = [];
+  private readonly buffer: T[] = [];
+  private waiting: ((result: IteratorResult<T, undefined>) => void)[] = [];
   private lost = 0;
   private ended = false;
 
@@ -16,7 +16,7 @@ export class LabelStream implements AsyncIterableIterator<LabelEvent> {
     return this.lost;
   }
 
-  push(label: LabelEvent): void {
+  push(label: T): void {
     if (this.ended) return;
     const reader = this.waiting.shift();
     if (reader !== undefined) {
@@ -36,14 +36,14 @@ export class LabelStream implements AsyncIterableIterator<LabelEvent> {
     for (const reader of this.waiting.splice(0)) reader({ value: undefined, done: true });
   }
 
-  next(): Promise<IteratorResult<LabelEvent, undefined>> {
+  next(): Promise<IteratorResult<T, undefined>> {
     const label = this.buffer.shift();
     if (label !== undefined) return Promise.resolve({ value: label, done: false });
     if (this.ended) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  return(): Promise<IteratorResult<LabelEvent, undefined>> {
+  return(): Promise<IteratorResult<T, undefined>> {
     this.buffer.length = 0;
     this.end();
     this.onReturn?.();

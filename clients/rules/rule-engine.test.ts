@@ -2,9 +2,10 @@ import { asKid } from '../../protocol/kid.js';
 import type { Results } from '../../protocol/messages/results.js';
 import type { LabelEvent } from './label-event.js';
 import { performActions } from './rule-action.js';
-import { RuleEngine, type RuleEdge, type RuleTimers } from './rule-engine.js';
+import { RuleEngine, type RuleEdge } from './rule-engine.js';
 import { parseRules } from './rule-file.js';
 import { matchRule } from './rule-match.js';
+import type { RuleTimers } from './timers.js';
 
 const kid = asKid(new Uint8Array(8));
 const label = (results: Results, sensor = 'porch'): LabelEvent => ({

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { LabelEvent } from './label-event.js';
 import { matchRule, type RuleMatch } from './rule-match.js';
 import type { Rule, RuleAction } from './rule-file.js';
+import { systemClock, type RuleTimers } from './timers.js';
 
 /** A rule went on or off. `match` is what turned it on; off has the last one. */
 export interface RuleEdge {
@@ -14,17 +15,6 @@ export interface RuleEdge {
 export interface RuleEngineEvents {
   edge: [RuleEdge];
 }
-
-/** The part of a timer that the engine needs; tests pass their own. */
-export interface RuleTimers {
-  set(callback: () => void, milliseconds: number): unknown;
-  clear(timer: unknown): void;
-}
-
-const systemTimers: RuleTimers = {
-  set: (callback, milliseconds) => setTimeout(callback, milliseconds),
-  clear: (timer) => clearTimeout(timer as NodeJS.Timeout),
-};
 
 interface RuleState {
   match: RuleMatch;
@@ -40,7 +30,7 @@ export class RuleEngine extends EventEmitter<RuleEngineEvents> {
 
   constructor(
     private readonly rules: readonly Rule[],
-    private readonly timers: RuleTimers = systemTimers,
+    private readonly timers: RuleTimers = systemClock,
   ) {
     super();
   }

@@ -1,0 +1,283 @@
+import { EventEmitter } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { toHex } from '../../protocol/bytes.js';
+import { SmartZoneError } from '../../protocol/errors.js';
+import { kidToHex } from '../../protocol/kid.js';
+import { devicePrefix, Topics } from '../../protocol/topics.js';
+import { parsePublicLine, readKeyFile, type PartyKeys, type PartyPublic } from '../keys/index.js';
+import { BrokerLink, type LinkOptions } from '../link/index.js';
+import { EventTracker, type TrackerOptions } from './event-tracker.js';
+import { LabelStream } from './label-stream.js';
+import { RulesClient, type RulesOptions } from './rules-client.js';
+import {
+  detectionsOf,
+  type DeviceEvent,
+  type RulesEvent,
+  type RulesEventOf,
+  type RulesEventType,
+} from './rules-event.js';
+import { systemClock, type RuleClock } from './timers.js';
+
+/** A device by its name, or by what its topics start with where that is not smartzone/<name>. */
+export type DeviceChoice = string | { readonly prefix: string };
+
+export interface ConnectRulesOptions extends Pick<RulesOptions, 'maxAge' | 'models' | 'heldRecords'> {
+  /** Address, or all of the connection's options, or an open connection, which the caller closes. */
+  readonly broker: string | (Omit<LinkOptions, 'clientId'> & { readonly clientId?: string }) | BrokerLink;
+  readonly devices: readonly DeviceChoice[];
+  /** A key file of the role rules, or its keys. */
+  readonly key: string | PartyKeys;
+  /** Opens the key file, where it is sealed. */
+  readonly passphrase?: string;
+  /** The owner's public line (sz1.owner.…), a file with it, or as parsed. */
+  readonly owner: string | PartyPublic;
+  /**
+   * Where what each device has shown is kept, by prefix. Default: beside the key file; nowhere where `key` is no file. Without
+   * it a restart forgets, and old state could be shown to it.
+   */
+  readonly seenPath?: (prefix: string) => string;
+  /** How detections become events. */
+  readonly events?: TrackerOptions;
+  readonly clock?: RuleClock;
+}
+
+/** File of what a rules host has seen of the device behind a prefix: each has its own counters. */
+export function deviceSeenPath(keyFile: string, prefix: string): string {
+  return `${keyFile.replace(/(\.key)?\.json$/, '')}.${prefix.replace(/[^A-Za-z0-9_-]+/g, '-')}.seen.json`;
+}
+
+/**
+ * Connects a rules host to its devices; resolves when everything is subscribed. Attach listeners, or start to iterate, right
+ * after that: events that come before are kept until the next turn of the event loop. Reconnects by itself until `close`.
+ * @throws KEY_FILE, WRONG_ROLE, BROKER_UNREACHABLE; RangeError for a name that is no topic level
+ */
+export async function connectRules(options: ConnectRulesOptions): Promise<Rules> {
+  const { key, passphrase } = options;
+  const keys =
+    typeof key === 'string' ? readKeyFile(key, passphrase === undefined ? {} : { passphrase }) : key;
+  const owner = readOwner(options.owner);
+  const prefixes = options.devices.map((each) =>
+    typeof each === 'string' ? devicePrefix(each) : new Topics(each.prefix).prefix,
+  );
+  if (prefixes.length === 0 || new Set(prefixes).size !== prefixes.length)
+    throw new SmartZoneError('CONFIG_INVALID', 'devices: name at least one, and each once');
+  const given = options.broker;
+  const link =
+    given instanceof BrokerLink
+      ? given
+      : await BrokerLink.connect({
+          clientId: `smart-zone-rules-${kidToHex(keys.signing.kid)}`,
+          ...(typeof given === 'string' ? { url: given } : given),
+        });
+  const rules = new Rules(link, link !== given, options.clock ?? systemClock, options.events);
+  const seenPath =
+    options.seenPath ??
+    (typeof key === 'string' ? (prefix: string) => deviceSeenPath(key, prefix) : undefined);
+  try {
+    for (const prefix of prefixes) {
+      await rules.add(prefix, {
+        link,
+        keys,
+        owner,
+        prefix,
+        ...(seenPath === undefined ? {} : { seenPath: seenPath(prefix) }),
+        ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
+        ...(options.models === undefined ? {} : { models: options.models }),
+        ...(options.heldRecords === undefined ? {} : { heldRecords: options.heldRecords }),
+        ...(options.clock === undefined ? {} : { clock: () => rules.clock.now() }),
+      });
+    }
+  } catch (error) {
+    await rules.close();
+    throw error;
+  }
+  rules.start();
+  return rules;
+}
+
+function readOwner(given: string | PartyPublic): PartyPublic {
+  if (typeof given !== 'string') return given;
+  if (!given.startsWith('sz1.') && !existsSync(given))
+    throw new SmartZoneError('KEY_FILE', `owner: neither a public line nor a file: ${given}`);
+  return parsePublicLine(given.startsWith('sz1.') ? given : readFileSync(given, 'utf8'));
+}
+
+type Listener<T extends RulesEventType> = (event: RulesEventOf<T>) => void;
+const STATES: ReadonlySet<string> = new Set(['init', 'online', 'degraded', 'offline']);
+
+/** What `connectRules` gives: the events of all its devices, in the order in which they happened here. */
+export class Rules {
+  /** By prefix. */
+  readonly clients = new Map<string, RulesClient>();
+  readonly #emitter = new EventEmitter();
+  readonly #devices = new Map<string, DeviceEvent>();
+  readonly #tracker: EventTracker;
+  readonly #ending = new AbortController();
+  readonly #unsubscribe: (() => Promise<void>)[] = [];
+  #early: RulesEvent[] | undefined = [];
+
+  /** @internal use connectRules */
+  constructor(
+    /** The connection: what actions publish through. */
+    readonly link: BrokerLink,
+    private readonly ownsLink: boolean,
+    readonly clock: RuleClock,
+    tracking: TrackerOptions | undefined,
+  ) {
+    // Many parts of one program listen: a bridge, a dashboard, a recorder.
+    this.#emitter.setMaxListeners(0);
+    this.#tracker = new EventTracker(clock, (event) => this.#tell(event), tracking);
+    link.on('connected', this.#onConnected);
+    link.on('disconnected', this.#onDisconnected);
+  }
+
+  on<T extends RulesEventType>(type: T, listener: Listener<T>): this {
+    this.#emitter.on(type, listener);
+    return this;
+  }
+
+  off<T extends RulesEventType>(type: T, listener: Listener<T>): this {
+    this.#emitter.off(type, listener);
+    return this;
+  }
+
+  /** Every event, of whatever type. Returns what stops it. */
+  onAny(listener: (event: RulesEvent) => void): () => void {
+    this.#emitter.on('*', listener);
+    return () => this.#emitter.off('*', listener);
+  }
+
+  /** The last device event of each device, for who comes later. */
+  get devices(): readonly DeviceEvent[] {
+    return [...this.#devices.values()];
+  }
+
+  /** Events that have begun and not ended. */
+  get open(): EventTracker['open'] {
+    return this.#tracker.open;
+  }
+
+  /** Resolves when the labels of every device can be opened. @throws TIMED_OUT, saying what is missing */
+  async ready(timeout?: number): Promise<void> {
+    await Promise.all([...this.clients.values()].map((client) => client.ready(timeout)));
+  }
+
+  /**
+   * Events from now on, for `for await`; all types, or those named. Ends with `close` or the signal. Keeps at most `buffer`
+   * events for a slow reader; then the oldest go, counted in the stream's `dropped`.
+   */
+  events<T extends RulesEventType = RulesEventType>(
+    options: { readonly types?: readonly T[]; readonly signal?: AbortSignal; readonly buffer?: number } = {},
+  ): LabelStream<RulesEventOf<T>> {
+    const stream = new LabelStream<RulesEventOf<T>>(options.buffer ?? 4096);
+    const types = options.types === undefined ? undefined : new Set<string>(options.types);
+    const stop = this.onAny((event) => {
+      if (types === undefined || types.has(event.type)) stream.push(event as RulesEventOf<T>);
+    });
+    const end = (): void => {
+      stop();
+      stream.end();
+      for (const signal of signals) signal.removeEventListener('abort', end);
+    };
+    const signals = [options.signal, this.#ending.signal].filter((signal) => signal !== undefined);
+    stream.onReturn = end;
+    for (const signal of signals) {
+      if (signal.aborted) end();
+      else signal.addEventListener('abort', end, { once: true });
+    }
+    return stream;
+  }
+
+  [Symbol.asyncIterator](): LabelStream<RulesEvent> {
+    return this.events();
+  }
+
+  /** Ends open events, the iterators, and the connection where it was made here. */
+  async close(): Promise<void> {
+    if (this.#ending.signal.aborted) return;
+    this.#flush();
+    this.#tracker.close();
+    this.link.off('connected', this.#onConnected);
+    this.link.off('disconnected', this.#onDisconnected);
+    await Promise.all(this.#unsubscribe.splice(0).map((each) => each()));
+    for (const client of this.clients.values()) await client.close();
+    this.#ending.abort();
+    if (this.ownsLink) await this.link.close();
+  }
+
+  /** @internal */
+  async add(prefix: string, options: RulesOptions): Promise<void> {
+    const client = await RulesClient.open(options);
+    this.clients.set(prefix, client);
+    this.#devices.set(prefix, { type: 'device', prefix, state: 'unknown' });
+    client.on('label', (label) => {
+      this.#tell({ type: 'label', label });
+      for (const detection of detectionsOf(label)) this.#tell(detection);
+      this.#tracker.apply(label);
+    });
+    client.on('gap', (gap) => this.#tell({ type: 'gap', ...gap }));
+    client.on('stale', (stale) => this.#tell({ type: 'stale', ...stale }));
+    client.on('telemetry', (telemetry) => this.#tell({ type: 'telemetry', telemetry }));
+    client.on('refused', ({ what, error }) => this.#tell({ type: 'refused', prefix, what, error }));
+    client.on('device', ({ kid, name, behind, hello }) =>
+      this.#changeDevice(prefix, {
+        device: { kid, name },
+        securityLevel: hello.securityLevel,
+        taVersion: hello.taVersion,
+        model: hello.modelSequence,
+        boot: toHex(hello.bootNonce),
+        behind,
+      }),
+    );
+    this.#unsubscribe.push(
+      await this.link.subscribe(new Topics(prefix).state, ({ payload }) => {
+        const state = Buffer.from(payload.subarray(0, 16)).toString('latin1');
+        this.#changeDevice(prefix, {
+          state: (STATES.has(state) ? state : 'unknown') as DeviceEvent['state'],
+        });
+      }),
+    );
+  }
+
+  /** @internal Whoever awaited `connectRules` attaches listeners first. */
+  start(): void {
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const event of early) this.#tell(event);
+  }
+
+  #changeDevice(prefix: string, change: Partial<DeviceEvent>): void {
+    const before = this.#devices.get(prefix) ?? { type: 'device', prefix, state: 'unknown' };
+    const after = { ...before, ...change };
+    const same = (Object.keys(after) as (keyof DeviceEvent)[]).every((key) =>
+      key === 'device' ? before.device?.name === after.device?.name : before[key] === after[key],
+    );
+    if (same) return;
+    this.#devices.set(prefix, after);
+    this.#tell(after);
+    const { device, model } = after;
+    if (device === undefined || model === undefined || model === before.model) return;
+    this.#tell({
+      type: 'model',
+      device,
+      ...(before.model === undefined ? {} : { from: before.model }),
+      to: model,
+    });
+  }
+
+  #tell(event: RulesEvent): void {
+    if (this.#early !== undefined) {
+      this.#early.push(event);
+      return;
+    }
+    this.#emitter.emit(event.type, event);
+    this.#emitter.emit('*', event);
+  }
+
+  readonly #onConnected = (): void => this.#tell({ type: 'connection', connected: true });
+  readonly #onDisconnected = (): void => this.#tell({ type: 'connection', connected: false });
+}
