@@ -13,6 +13,6 @@ export default {
     ],
   },
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/dist/', '/build/', '/test/vm/'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', '/build/', '/test/vm/', '/test/arm64/'],
   testTimeout: 60_000,
 };

@@ -53,6 +53,22 @@ export const eventually = async (holds: () => boolean, ms = 5_000): Promise<void
 
 export const ended = (pid: number): Promise<void> => eventually(() => !exists(pid));
 
+/** What runs: programs, the Node that clients run on, and the folder of the products that it loads. */
+export interface TeePrograms {
+  readonly supervisor: string;
+  readonly ta: string;
+  readonly node: string;
+  readonly products: string;
+}
+
+/** This machine's own, with the software TEE's test TA. */
+export const testPrograms: TeePrograms = {
+  supervisor: `${root}build/smart-zone-tee`,
+  ta: `${root}build/smart-zone-test-ta`,
+  node: process.execPath,
+  products: `${root}build`,
+};
+
 /** A folder with a supervisor in it. */
 export class SoftTee {
   readonly folder = mkdtempSync(join(tmpdir(), 'sz-tee-'));
@@ -60,20 +76,27 @@ export class SoftTee {
   #supervisor: ChildProcess | undefined;
   log = '';
 
-  private constructor(options: readonly string[]) {
+  private constructor(
+    readonly programs: TeePrograms,
+    options: readonly string[],
+  ) {
     this.options = options;
   }
 
-  static async create(...options: string[]): Promise<SoftTee> {
-    const tee = new SoftTee(options);
+  static create(...options: string[]): Promise<SoftTee> {
+    return SoftTee.of(testPrograms, ...options);
+  }
+
+  static async of(programs: TeePrograms, ...options: string[]): Promise<SoftTee> {
+    const tee = new SoftTee(programs, options);
     await tee.start();
     return tee;
   }
 
   async start(): Promise<void> {
     const supervisor = spawn(
-      `${root}build/smart-zone-tee`,
-      ['--dir', this.folder, '--ta', `${root}build/smart-zone-test-ta`, ...this.options],
+      this.programs.supervisor,
+      ['--dir', this.folder, '--ta', this.programs.ta, ...this.options],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     supervisor.stderr.on('data', (chunk: Buffer) => (this.log += chunk.toString()));
@@ -150,8 +173,9 @@ export class Client {
   readonly #pending = new Map<number, (answer: Answer) => void>();
   #last = 0;
 
-  constructor(environment: Record<string, string>) {
-    this.#child = fork(`${root}test/support/tee-client-host.mjs`, {
+  constructor(environment: Record<string, string>, { node, products }: TeePrograms = testPrograms) {
+    this.#child = fork(`${root}test/support/tee-client-host.mjs`, [products], {
+      execPath: node,
       execArgv: [],
       serialization: 'advanced',
       env: { PATH: process.env['PATH'], ...environment },
@@ -164,7 +188,7 @@ export class Client {
 
   /** With an open session. */
   static async open(tee: SoftTee, bufferSize = 2 << 20): Promise<Client> {
-    const client = new Client({ SMART_ZONE_TEE_DIR: tee.folder });
+    const client = new Client({ SMART_ZONE_TEE_DIR: tee.folder }, tee.programs);
     try {
       await client.open(bufferSize);
     } catch (error) {

@@ -1,14 +1,15 @@
-// A client of the TEE in a process of its own, so that tests can kill it and choose its environment. Driven over IPC.
+// A client of the TEE in a process of its own, so that tests can kill it and choose its environment. Driven over IPC. Its argument is
+// the folder of the native products; default: build/.
 import { createRequire } from 'node:module';
 
-const root = new URL('../../', import.meta.url).pathname;
-const { openTee } = createRequire(import.meta.url)(`${root}build/smart_zone_tee.node`);
+const build = process.argv[2] ?? new URL('../../build', import.meta.url).pathname;
+const { openTee } = createRequire(import.meta.url)(`${build}/smart_zone_tee.node`);
 let session;
 
 const run = async ({ kind, ...request }) => {
   switch (kind) {
     case 'open':
-      session = await openTee({ library: `${root}build/libteec-soft.so`, ...request });
+      session = await openTee({ library: `${build}/libteec-soft.so`, ...request });
       return true;
     case 'invoke': {
       const { command, input, outLength = 0, outOffset = session.buffer.length >> 1, ...values } = request;

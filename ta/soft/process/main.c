@@ -113,6 +113,30 @@ static void *map_heap(size_t size)
     return heap;
 }
 
+/* The same in a sentence, for whoever reads a log: nobody should have to know what a "-" means. */
+static void say_what_is_off(const char *applied)
+{
+    char off[sizeof sandbox.applied] = "";
+    size_t length = 0;
+
+    for (const char *name = applied; *name; name += *name == ' ') {
+        const size_t size = strcspn(name, " ");
+
+        if (*name == '-') {
+            if (length)
+                off[length++] = ' ';
+            memcpy(off + length, name + 1, size - 1);
+            length += size - 1;
+        }
+        name += size;
+    }
+    if (length)
+        fprintf(
+            stderr,
+            "smart-zone-ta: this machine or user does not allow, and so the TA's process runs without: %s\n",
+            off);
+}
+
 static void serve(void)
 {
     sz_serve(&budget);
@@ -165,6 +189,7 @@ int main(int argc, char **argv)
     fprintf(stderr, "smart-zone-ta: image %zu + stack %zu + heap %zu of %zu KiB; sandbox: %s\n",
             budget.image_size >> 10, budget.stack_size >> 10, budget.heap_size >> 10,
             budget.secure_size >> 10, sandbox.applied);
+    say_what_is_off(sandbox.applied);
     if (sz_soft_tee_start(&config) != TEE_SUCCESS)
         report(TEE_ERROR_OUT_OF_MEMORY);
     TEE_MemFill(config.huk, 0, sizeof config.huk);
