@@ -3,15 +3,14 @@ import { levelName } from '../owner/security-level.js';
 import type { Results } from '../../protocol/messages/results.js';
 import { kidToHex } from '../../protocol/kid.js';
 import {
+  ActionRunner,
+  deviceSeenPath,
   LabelRecorder,
-  performActions,
-  readRecording,
   readRuleFile,
   RuleEngine,
-  ReplayTimers,
   RulesClient,
+  watchRuleFile,
   type LabelEvent,
-  type Rule,
 } from '../rules/index.js';
 import {
   Environment,
@@ -29,7 +28,7 @@ import {
 } from './environment.js';
 import { problemOf } from './exit-codes.js';
 import { printable } from './output.js';
-import { seenPath } from './places.js';
+import { addRuleTestCommands } from './rule-test-command.js';
 
 interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {
   readonly maxAge: number;
@@ -63,52 +62,28 @@ export function addRulesCommands(program: Command): void {
     .option('--telemetry', "also the device's telemetry")
     .option('--record <file>', 'keep the labels, readable, in a new file for `rules replay`')
     .addHelpText('after', '\nExample:\n  $ smart-zone rules watch --device porch-pi')
-    .action(() => run(watch, []));
+    .action(() => run(watch));
 
   const act = rulesCommand(rules, 'run <file>', 'run a file of rules');
   act
     .addHelpText(
       'after',
-      '\nThe file:\n' +
-        '  {"rules": [{"name": "porch light", "when": {"class": "face", "score": 0.6}, "hold": 30,\n' +
-        '    "on":  [{"publish": {"topic": "home/porch/light", "payload": "ON"}}],\n' +
-        '    "off": [{"publish": {"topic": "home/porch/light", "payload": "OFF"}}]}]}\n' +
-        'Conditions: class, score, error, sensor, device. Actions: print, publish, run (command and arguments, no shell).',
+      '\nThe file, in YAML or JSON (reference: docs/rules.md; editors: config/rules.schema.json):\n' +
+        '  rules:\n' +
+        '    - name: porch light\n' +
+        '      when: { class: face, score: 0.6, sensor: porch }\n' +
+        '      hold: 30\n' +
+        '      on:  [{ publish: { topic: home/porch/light, payload: ON } }]\n' +
+        '      off: [{ publish: { topic: home/porch/light, payload: OFF } }]\n' +
+        'It is read again when it changes; where it is wrong then, the rules that run stay.',
     )
-    .action(() => run(act, readRuleFile(act.args[0] ?? '')));
+    .action(() => run(act, act.args[0] ?? ''));
 
-  const replay = rules.command('replay <rules> <recording>');
-  replay
-    .description(
-      'show what a file of rules would have done with recorded labels; nothing is published or run',
-    )
-    .addHelpText('after', '\nExample:\n  $ smart-zone rules replay porch.json monday.cbor')
-    .action(() => replayRules(replay));
+  addRuleTestCommands(rules);
 }
 
-/** Time is the recording's: holds end when the next label's sensor time says so. */
-async function replayRules(command: Command): Promise<void> {
-  const { output } = new Environment(command.optsWithGlobals<GlobalOptions>());
-  const [rules = '', recording = ''] = command.args;
-  let now = 0;
-  const timers = new ReplayTimers();
-  const engine = new RuleEngine(readRuleFile(rules), timers);
-  engine.on('edge', ({ rule, state }) =>
-    output.result(
-      { time: now, rule: rule.name, state },
-      `${new Date(now).toISOString()}  ${printable(rule.name)}: ${state}`,
-    ),
-  );
-  for await (const label of readRecording(recording)) {
-    timers.advance(label.sensorTime, (time) => (now = time));
-    now = label.sensorTime;
-    engine.apply(label);
-  }
-  timers.advance(Infinity, (time) => (now = time));
-  engine.close();
-}
-
-async function run(command: Command, rules: readonly Rule[]): Promise<void> {
+/** @param file of rules; without one the labels are printed */
+async function run(command: Command, file?: string): Promise<void> {
   const flags = command.optsWithGlobals<RulesFlags>();
   const environment = new Environment(flags);
   const { output } = environment;
@@ -118,34 +93,39 @@ async function run(command: Command, rules: readonly Rule[]): Promise<void> {
   const signal = stopSignal();
   let client: RulesClient | undefined;
   const recorder = flags.record === undefined ? undefined : await LabelRecorder.create(flags.record);
-  const engine = new RuleEngine(rules);
-  const acting: Promise<unknown>[] = [];
+  const engine = new RuleEngine(file === undefined ? [] : readRuleFile(file));
+  let actions: ActionRunner | undefined;
+  let unwatch: (() => void) | undefined;
   try {
     const link = await environment.linkFor(flags, keys, true);
+    // With --json standard output has objects only.
+    const print = (line: string): void =>
+      output.json ? output.result({ print: line }, '') : output.result({}, line);
+    const runner = (actions = new ActionRunner({ print, link }, (failure) => output.problem(failure)));
     engine.on('edge', (edge) => {
       output.result(
         { rule: edge.rule.name, state: edge.state },
         edge.actions.some((action) => 'print' in action) ? [] : `${printable(edge.rule.name)}: ${edge.state}`,
       );
-      // With --json standard output has objects only.
-      const print = (line: string): void =>
-        output.json ? output.result({ print: line }, '') : output.result({}, line);
-      acting.push(
-        performActions(edge, { print, link }).then((failures) => {
-          for (const failure of failures) output.problem(failure);
-        }),
-      );
+      runner.take(edge);
     });
+    if (file !== undefined)
+      unwatch = watchRuleFile(file, {
+        changed: (rules) => {
+          engine.replace(rules);
+          output.note(`${file}: read again, ${rules.length} rules`);
+        },
+        failed: (error) => {
+          output.problem(error);
+          output.note(`${file} is not used: the rules from before stay`);
+        },
+      });
     client = await RulesClient.open({
       link,
       keys,
       owner,
       prefix,
-      // One file for each device: they have their own counters.
-      seenPath: seenPath(keys.path).replace(
-        /\.seen\.json$/,
-        `.${prefix.replace(/[^A-Za-z0-9_-]+/g, '-')}.seen.json`,
-      ),
+      seenPath: deviceSeenPath(keys.path, prefix),
       maxAge: flags.maxAge * 1000,
     });
     report(client, environment, flags);
@@ -154,14 +134,15 @@ async function run(command: Command, rules: readonly Rule[]): Promise<void> {
     });
     let count = 0;
     for await (const label of client.labels({ signal })) {
-      if (rules.length === 0) output.result(labelJson(label), describeLabel(label));
+      if (file === undefined) output.result(labelJson(label), describeLabel(label));
       recorder?.write(label);
       engine.apply(label);
       if (++count === flags.count) break;
     }
   } finally {
+    unwatch?.();
     engine.close();
-    await Promise.all(acting);
+    await actions?.settled();
     await client?.close();
     await recorder?.close();
     await environment.close();

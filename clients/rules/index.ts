@@ -31,15 +31,22 @@ export { ReplayTimers, systemClock, type RuleClock, type RuleTimers } from './ti
 export type { LabelEvent, NamedParty } from './label-event.js';
 export type { LabelStream } from './label-stream.js';
 export { RuleEngine, type RuleEdge, type RuleEngineEvents } from './rule-engine.js';
-export {
-  parseRules,
-  readRuleFile,
-  type PublishAction,
-  type Rule,
-  type RuleAction,
-  type RuleCondition,
-} from './rule-file.js';
+export { parseRules, parseRuleText, readRuleFile } from './rule-file.js';
+export type {
+  HomeAssistantAction,
+  Hours,
+  PublishAction,
+  Rule,
+  RuleAction,
+  RuleCondition,
+  TemplateTree,
+  WebhookAction,
+  Zone,
+} from './rule-model.js';
+export { renderAction, type RenderedAction, type RenderedRequest } from './rule-render.js';
+export { watchRuleFile, type RuleFileListener } from './rule-reload.js';
 export { LabelRecorder, readRecording } from './recording.js';
+export { ActionRunner } from './action-runner.js';
 export { performActions, type RuleSurroundings } from './rule-action.js';
 export { matchRule, type RuleMatch } from './rule-match.js';
 export type { ClassScore, Detection, Results } from '../../protocol/messages/results.js';

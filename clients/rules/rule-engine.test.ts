@@ -60,6 +60,76 @@ describe('conditions', () => {
   });
 });
 
+type Seen = [name: string, score: number, x: number, y: number];
+const boxes = (...items: Seen[]): Results => ({
+  kind: 'detections',
+  // Ten per cent wide and high, around the point.
+  detections: items.map(([name, score, x, y], index) => ({
+    index,
+    name,
+    score,
+    box: { x: x - 0.05, y: y - 0.05, width: 0.1, height: 0.1 },
+  })),
+});
+const TRIANGLE = {
+  polygon: [
+    [0.2, 0.2],
+    [0.8, 0.2],
+    [0.2, 0.8],
+  ],
+};
+
+describe('conditions on places, numbers, times and combinations', () => {
+  const holds = (when: object, results: Results, time = 0): boolean => {
+    const [rule] = parseRules({ timezone: 'UTC', rules: [{ name: 'r', when, on: [{ print: 'x' }] }] });
+    return matchRule(rule?.when ?? {}, { ...label(results), sensorTime: time }) !== undefined;
+  };
+
+  test.each([
+    [{ class: 'cat', zone: { box: [0, 0, 0.5, 0.5] } }, boxes(['cat', 1, 0.4, 0.4]), true],
+    [{ class: 'cat', zone: { box: [0, 0, 0.5, 0.5] } }, boxes(['cat', 1, 0.6, 0.4]), false],
+    [{ class: 'cat', zone: { box: [0, 0, 1, 1] } }, classes(['cat', 1]), false],
+    [{ class: 'cat', zone: TRIANGLE }, boxes(['cat', 1, 0.3, 0.3]), true],
+    [{ class: 'cat', zone: TRIANGLE }, boxes(['cat', 1, 0.7, 0.7]), false],
+    [{ class: 'cat', zone: TRIANGLE }, boxes(['dog', 1, 0.3, 0.3], ['cat', 1, 0.9, 0.9]), false],
+    [{ class: 'cat', count: 2 }, boxes(['cat', 1, 0, 0], ['cat', 1, 0, 0]), true],
+    [{ class: 'cat', count: 2 }, boxes(['cat', 1, 0, 0], ['dog', 1, 0, 0]), false],
+    [{ class: 'cat', score: 0.5, count: 2 }, boxes(['cat', 0.6, 0, 0], ['cat', 0.4, 0, 0]), false],
+    [{ class: 'cat', count: { most: 1 } }, boxes(['cat', 1, 0, 0], ['cat', 1, 0, 0]), false],
+    [{ class: ['cat', 'dog'] }, classes(['dog', 1]), true],
+    [{ class: ['cat', 'dog'], sensor: ['attic', 'porch'] }, classes(['dog', 1]), true],
+    [{ all: [{ class: 'cat' }, { class: 'dog' }] }, classes(['cat', 1]), false],
+    [{ all: [{ class: 'cat' }, { class: 'dog' }] }, classes(['cat', 1], ['dog', 1]), true],
+    [{ any: [{ class: 'cat' }, { class: 'dog' }] }, classes(['dog', 1]), true],
+    [{ any: [{ class: 'cat' }, { class: 'dog' }] }, classes(['cow', 1]), false],
+    [{ class: 'cat', not: { class: 'dog' } }, classes(['cat', 1], ['dog', 1]), false],
+    [{ class: 'cat', not: { class: 'dog', score: 0.5 } }, classes(['cat', 1], ['dog', 0.4]), true],
+    [{ not: { any: [{ class: 'cat' }, { class: 'dog' }] } }, classes(['cow', 1]), true],
+  ])('%j', (when, results, expected) => expect(holds(when, results)).toBe(expected));
+
+  // 2026-11-20 was a Friday.
+  test.each([
+    [{ from: '9:00', to: '17:00' }, '2026-11-20T09:00:00Z', true],
+    [{ from: '9:00', to: '17:00' }, '2026-11-20T17:00:00Z', false],
+    [{ from: '22:00', to: '6:00' }, '2026-11-20T23:59:00Z', true],
+    [{ from: '22:00', to: '6:00' }, '2026-11-20T05:59:00Z', true],
+    [{ from: '22:00', to: '6:00' }, '2026-11-20T12:00:00Z', false],
+    [{ from: '22:00', to: '6:00', days: ['fri'] }, '2026-11-21T05:00:00Z', true],
+    [{ from: '22:00', to: '6:00', days: ['fri'] }, '2026-11-20T05:00:00Z', false],
+    [{ from: '00:00', to: '24:00', days: ['sat'] }, '2026-11-20T12:00:00Z', false],
+  ])('%j at %s', (time, at, expected) =>
+    expect(holds({ class: 'cat', time }, classes(['cat', 1]), Date.parse(at))).toBe(expected),
+  );
+
+  test('what turned a rule on names the class, also beside conditions that name none', () => {
+    const match = matchRule(
+      { all: [{ not: { class: 'dog' } }, { class: 'cat' }] },
+      label(classes(['cat', 0.7])),
+    );
+    expect(match).toMatchObject({ name: 'cat', score: 0.7, count: 1 });
+  });
+});
+
 describe('RuleEngine', () => {
   const [porchLight] = parseRules({
     rules: [
@@ -105,6 +175,81 @@ describe('RuleEngine', () => {
     engine.apply(label(classes()));
     timers.advance(9_999);
     expect(seen).toEqual(['porch light on']);
+  });
+
+  const timed = (time: number, ...items: [string, number][]): LabelEvent => ({
+    ...label(classes(...items)),
+    sensorTime: time,
+  });
+  const run = (rule: object): RuleEngine => {
+    engine = new RuleEngine(parseRules({ rules: [{ name: 'r', on: [{ print: 'on' }], ...rule }] }), timers);
+    engine.on('edge', ({ rule: { name }, state }) => seen.push(`${name} ${state}`));
+    return engine;
+  };
+
+  test('for: only when it has matched that long, without a pause longer than hold', () => {
+    run({ when: { class: 'face' }, for: 3, hold: 2 });
+    const at = (time: number): void => engine.apply(timed(time, ['face', 1]));
+    at(0);
+    timers.advance(1500);
+    at(1500);
+    timers.advance(2000);
+    // The pause ended it: it begins anew.
+    at(3500);
+    timers.advance(1500);
+    at(5000);
+    expect(seen).toEqual([]);
+    timers.advance(1500);
+    at(6500);
+    expect(seen).toEqual(['r on']);
+  });
+
+  test('release: a lower score keeps it on, and does not turn it on', () => {
+    run({ when: { class: 'face', score: 0.6, release: 0.4 }, hold: 10 });
+    const at = (score: number): void => {
+      engine.apply(label(classes(['face', score])));
+      timers.advance(6000);
+    };
+    at(0.5);
+    expect(seen).toEqual([]);
+    at(0.7);
+    at(0.5);
+    at(0.45);
+    expect(seen).toEqual(['r on']);
+    at(0.39);
+    expect(seen).toEqual(['r on', 'r off']);
+    at(0.5);
+    expect(seen).toHaveLength(2);
+  });
+
+  test('cooldown: off, it stays off for a while', () => {
+    run({ when: { class: 'face' }, hold: 1, cooldown: 60 });
+    const face = (): void => engine.apply(label(classes(['face', 1])));
+    face();
+    timers.advance(1000);
+    expect(seen).toEqual(['r on', 'r off']);
+    timers.advance(59_000);
+    face();
+    expect(seen).toHaveLength(2);
+    timers.advance(1000);
+    face();
+    expect(seen).toEqual(['r on', 'r off', 'r on']);
+  });
+
+  test('replace: a rule that stays the same stays on; one that changed is turned off as it was', () => {
+    const rule = (name: string, hold: number) => ({
+      name,
+      when: { class: 'face' },
+      hold,
+      on: [{ print: 'on' }],
+    });
+    engine = new RuleEngine(parseRules({ rules: [rule('a', 10), rule('b', 10)] }), timers);
+    engine.on('edge', ({ rule: { name, hold }, state }) => seen.push(`${name} ${hold} ${state}`));
+    engine.apply(label(classes(['face', 1])));
+    engine.replace(parseRules({ rules: [rule('a', 10), rule('b', 20)] }));
+    expect(seen).toEqual(['a 10 on', 'b 10 on', 'b 10 off']);
+    engine.apply(label(classes(['face', 1])));
+    expect(seen.slice(3)).toEqual(['b 20 on']);
   });
 
   test('close turns off what is on, once', () => {

@@ -1,125 +1,149 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import { SmartZoneError } from '../../protocol/errors.js';
-
-/** When a rule holds: every given part must match. */
-export interface RuleCondition {
-  /** Class name as in the model's labels. */
-  readonly class?: string;
-  /** Least score of that class (or of any, without `class`), 0..1. */
-  readonly score?: number;
-  /** Least reconstruction error, for models that detect what is unusual. */
-  readonly error?: number;
-  /** Name of the sensor in the roster. */
-  readonly sensor?: string;
-  /** Name of the device in the roster. */
-  readonly device?: string;
-}
-
-export interface PublishAction {
-  readonly topic: string;
-  readonly payload: string;
-  readonly retain?: boolean;
-}
-
-/** One thing to do. `run` is a command and its arguments: no shell takes it apart. */
-export type RuleAction =
-  { readonly print: string } | { readonly publish: PublishAction } | { readonly run: readonly string[] };
-
-/**
- * Turns on with the first label that matches, and off when none has matched for `hold` seconds: one missed frame does not
- * switch a lamp.
- */
-export interface Rule {
-  readonly name: string;
-  readonly when: RuleCondition;
-  readonly hold: number;
-  readonly on: readonly RuleAction[];
-  readonly off: readonly RuleAction[];
-}
+import { checkUrl, parseAction, type DoSettings } from './rule-do.js';
+import { fields, given, list, number, RuleProblem, text, type Path } from './rule-fields.js';
+import type { Rule, RuleAction, Zone } from './rule-model.js';
+import { parseWhen, parseZone, type WhenSettings } from './rule-when.js';
 
 const DEFAULT_HOLD = 10;
+const LARGEST = 1 << 20;
 
-/** Reads a file of rules: {"rules": [{"name", "when": {...}, "hold"?, "on": [...], "off"?: [...]}]}. @throws CONFIG_INVALID */
+/**
+ * Reads a file of rules, in YAML or JSON: docs/rules.md has its reference, config/rules.schema.json its JSON Schema.
+ * @throws CONFIG_INVALID with file, line and column
+ */
 export function readRuleFile(path: string): Rule[] {
-  let value: unknown;
+  let content: string;
   try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
+    if (statSync(path).size > LARGEST) throw new Error('larger than 1 MiB');
+    content = readFileSync(path, 'utf8');
   } catch (error) {
     throw new SmartZoneError('CONFIG_INVALID', `${path}: ${(error as Error).message}`, { cause: error });
   }
-  return parseRules(value, path);
+  return parseRuleText(content, path);
 }
 
-/** @param where what errors call the source. */
-export function parseRules(value: unknown, where = 'rules'): Rule[] {
-  const file = fields(value, where, ['rules']);
-  const rules = list(file.rules, `${where}: rules`);
-  const parsed = rules.map((rule, i) => parseRule(rule, `${where}: rules[${i}]`));
-  const names = new Set(parsed.map(({ name }) => name));
-  if (names.size !== parsed.length) throw invalid(`${where}: two rules have the same name`);
-  return parsed;
-}
-
-function parseRule(value: unknown, where: string): Rule {
-  const rule = fields(value, where, ['name', 'when', 'hold', 'on', 'off']);
-  const name = string(rule.name, `${where}.name`);
-  const hold = rule.hold ?? DEFAULT_HOLD;
-  if (typeof hold !== 'number' || !(hold >= 0 && hold <= 86_400))
-    throw invalid(`${where}.hold: 0 to 86400 seconds`);
-  const when = fields(rule.when, `${where}.when`, ['class', 'score', 'error', 'sensor', 'device']);
-  for (const key of ['class', 'sensor', 'device'] as const)
-    if (when[key] !== undefined) string(when[key], `${where}.when.${key}`);
-  for (const key of ['score', 'error'] as const)
-    if (when[key] !== undefined && !Number.isFinite(when[key]))
-      throw invalid(`${where}.when.${key}: a number`);
-  if (when.class === undefined && when.score === undefined && when.error === undefined)
-    throw invalid(`${where}.when: needs class, score or error`);
-  const actions = (key: 'on' | 'off'): RuleAction[] =>
-    list(rule[key] ?? [], `${where}.${key}`).map((action, i) => parseAction(action, `${where}.${key}[${i}]`));
-  const parsed = { name, when: when as RuleCondition, hold, on: actions('on'), off: actions('off') };
-  if (parsed.on.length + parsed.off.length === 0)
-    throw invalid(`${where}: has nothing to do: give on or off`);
-  return parsed;
-}
-
-function parseAction(value: unknown, where: string): RuleAction {
-  const action = fields(value, where, ['print', 'publish', 'run']);
-  if (Object.keys(action).length !== 1) throw invalid(`${where}: one of print, publish, run`);
-  if (action.print !== undefined) return { print: string(action.print, `${where}.print`) };
-  if (action.run !== undefined) {
-    const run = list(action.run, `${where}.run`).map((word) => string(word, `${where}.run`, true));
-    if (run.length === 0) throw invalid(`${where}.run: a command and its arguments`);
-    return { run };
+/**
+ * The rules in a text of YAML or JSON. Files that it names are relative to the folder of `where`.
+ * @throws CONFIG_INVALID with `where`, line and column
+ */
+export function parseRuleText(content: string, where = 'rules'): Rule[] {
+  const lines = new LineCounter();
+  const document = parseDocument(content, { lineCounter: lines, prettyErrors: false, version: '1.2' });
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${where}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
+  };
+  const [broken] = [...document.errors, ...document.warnings];
+  if (broken !== undefined) throw invalid(`${at(broken.pos[0])}: ${broken.message}`);
+  try {
+    return parseFile(document.toJS({ maxAliasCount: 100 }), (file) => resolve(dirname(where), file));
+  } catch (error) {
+    if (error instanceof RuleProblem) throw invalid(`${at(offsetOf(document, error))}: ${error.message}`);
+    throw invalid(`${at(0)}: ${(error as Error).message}`);
   }
-  const publish = fields(action.publish, `${where}.publish`, ['topic', 'payload', 'retain']);
-  const topic = string(publish.topic, `${where}.publish.topic`);
-  if (/[+#\0]/.test(topic)) throw invalid(`${where}.publish.topic: no wildcards`);
-  if (publish.retain !== undefined && typeof publish.retain !== 'boolean')
-    throw invalid(`${where}.publish.retain: true or false`);
-  const payload = string(publish.payload ?? '', `${where}.publish.payload`, true);
-  return { publish: { topic, payload, ...(publish.retain === undefined ? {} : { retain: publish.retain }) } };
 }
 
-function fields<K extends string>(
+/** The rules in a value, as JSON.parse gives it. @param where what errors call the source. @throws CONFIG_INVALID */
+export function parseRules(value: unknown, where = 'rules'): Rule[] {
+  try {
+    return parseFile(value, (file) => file);
+  } catch (error) {
+    if (error instanceof RuleProblem) throw invalid(`${where}: ${error.message}`);
+    throw error;
+  }
+}
+
+function parseFile(value: unknown, resolveFile: (path: string) => string): Rule[] {
+  const file = fields(value, [], ['$schema', 'timezone', 'zones', 'home-assistant', 'rules']);
+  if (file.$schema !== undefined) text(file.$schema, ['$schema']);
+  const when: WhenSettings = {
+    zones: parseZones(file.zones),
+    ...given({ timezone: parseTimezone(file.timezone) }),
+  };
+  const settings: DoSettings = {
+    resolve: resolveFile,
+    ...parseHomeAssistant(file['home-assistant'], resolveFile),
+  };
+  const rules = list(file.rules, ['rules']).map((rule, i) => parseRule(rule, ['rules', i], when, settings));
+  const names = new Set<string>();
+  for (const [i, { name }] of rules.entries()) {
+    if (names.has(name)) throw new RuleProblem(['rules', i, 'name'], 'two rules have the same name');
+    names.add(name);
+  }
+  return rules;
+}
+
+function parseRule(value: unknown, path: Path, whens: WhenSettings, settings: DoSettings): Rule {
+  const rule = fields(value, path, ['name', 'when', 'hold', 'for', 'cooldown', 'on', 'off']);
+  const name = text(rule.name, [...path, 'name']);
+  const seconds = (key: 'hold' | 'for' | 'cooldown'): number | undefined =>
+    rule[key] === undefined ? undefined : number(rule[key], [...path, key], 0, 86_400, ' seconds');
+  const when = parseWhen(rule.when, [...path, 'when'], whens);
+  const actions = (key: 'on' | 'off'): RuleAction[] =>
+    list(rule[key] ?? [], [...path, key]).map((action, i) =>
+      parseAction(action, [...path, key, i], when, settings),
+    );
+  const parsed = {
+    name,
+    when,
+    hold: seconds('hold') ?? DEFAULT_HOLD,
+    ...given({ for: seconds('for'), cooldown: seconds('cooldown') }),
+    on: actions('on'),
+    off: actions('off'),
+  };
+  if (parsed.on.length + parsed.off.length === 0)
+    throw new RuleProblem(path, 'has nothing to do: give on or off');
+  return parsed;
+}
+
+function parseZones(value: unknown): ReadonlyMap<string, Zone> {
+  if (value === undefined) return new Map();
+  const zones = fields(value, ['zones'], Object.keys(Object(value) as object));
+  return new Map(Object.entries(zones).map(([name, zone]) => [name, parseZone(zone, ['zones', name])]));
+}
+
+function parseTimezone(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  const timezone = text(value, ['timezone']);
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timezone });
+  } catch {
+    throw new RuleProblem(['timezone'], `${timezone} is none: a name as Europe/Berlin`);
+  }
+  return timezone;
+}
+
+function parseHomeAssistant(
   value: unknown,
-  where: string,
-  known: readonly K[],
-): Partial<Record<K, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(`${where}: not an object`);
-  for (const key of Object.keys(value))
-    if (!(known as readonly string[]).includes(key)) throw invalid(`${where}: unknown key ${key}`);
-  return value;
+  resolveFile: (path: string) => string,
+): Pick<DoSettings, 'homeAssistant'> {
+  if (value === undefined) return {};
+  const path = ['home-assistant'];
+  const given = fields(value, path, ['url', 'token-file']);
+  const url = text(given.url, [...path, 'url']);
+  checkUrl(url, [...path, 'url']);
+  if (url.includes('{{')) throw new RuleProblem([...path, 'url'], 'no templates in it');
+  return {
+    homeAssistant: { url, tokenFile: resolveFile(text(given['token-file'], [...path, 'token-file'])) },
+  };
 }
 
-function list(value: unknown, where: string): unknown[] {
-  if (!Array.isArray(value)) throw invalid(`${where}: not a list`);
-  return value;
-}
-
-function string(value: unknown, where: string, mayBeEmpty = false): string {
-  if (typeof value !== 'string' || (value === '' && !mayBeEmpty)) throw invalid(`${where}: a string`);
-  return value;
+/** Where in the text a problem is: at its node, or at the nearest one around it that there is. */
+function offsetOf(document: Document, { path, problem }: RuleProblem): number {
+  const unknown = /^unknown key ([^:]*):/.exec(problem)?.[1];
+  for (let length = path.length; length >= 0; length -= 1) {
+    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
+    if (unknown !== undefined && isMap(node)) {
+      const key = node.items.find((item) => isScalar(item.key) && String(item.key.value) === unknown)?.key;
+      if (isScalar(key) && key.range) return key.range[0];
+    }
+    const range = (node as { range?: readonly [number, number, number] | null } | undefined | null)?.range;
+    if (range) return range[0];
+  }
+  return 0;
 }
 
 function invalid(detail: string): SmartZoneError {
