@@ -26,6 +26,7 @@ import {
   type KeyFlags,
   type OwnerFlags,
 } from './environment.js';
+import { addBridgeCommand } from './bridge-command.js';
 import { problemOf } from './exit-codes.js';
 import { printable } from './output.js';
 import { addRuleTestCommands } from './rule-test-command.js';
@@ -80,6 +81,7 @@ export function addRulesCommands(program: Command): void {
     .action(() => run(act, act.args[0] ?? ''));
 
   addRuleTestCommands(rules);
+  addBridgeCommand(rules);
 }
 
 /** @param file of rules; without one the labels are printed */

@@ -26,6 +26,8 @@ export interface LinkOptions {
   /** How long `connect` waits for the first connection, in milliseconds. */
   readonly connectTimeout?: number;
   readonly backoff?: Partial<BackoffOptions>;
+  /** What the broker publishes, retained and with QoS 1, when this party goes away without saying so. */
+  readonly will?: { readonly topic: string; readonly payload: string };
 }
 
 export interface LinkMessage {
@@ -101,6 +103,12 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
         ca: options.ca,
         cert: options.cert,
         key: options.key,
+        will: options.will && {
+          topic: options.will.topic,
+          payload: Buffer.from(options.will.payload),
+          qos: 1 as const,
+          retain: true,
+        },
       }),
     };
     // mqtt copies its options: the object it works with (reconnectPeriod and protocolVersion are read at each attempt) is client.options.

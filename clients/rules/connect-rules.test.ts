@@ -113,7 +113,7 @@ test('two devices through one connection, with a sealed key file and files of wh
 
 test('gap, model change, device state, and the connection going and coming', async () => {
   const { device, topics } = await startDevice('porch-pi');
-  await fixture.retain(topics.state, Buffer.from('online'));
+  await fixture.retain(topics.state, Buffer.from('{"state":"online","session":1}'));
   const rules = await connect({ broker: { url: fixture.broker.url, protocol: 4 } });
   const told: RulesEvent[] = [];
   rules.onAny((event) => told.push(event));
@@ -134,7 +134,7 @@ test('gap, model change, device state, and the connection going and coming', asy
   expect(told.filter(({ type }) => type === 'model')).toMatchObject([{ to: 1 }, { from: 1, to: 2 }]);
   await until(() => rules.devices[0]?.state === 'online', 'the state');
   // What the broker says of itself is cut to the words that are known.
-  await fixture.retain(topics.state, Buffer.from('\u001b[2Jhacked'));
+  await fixture.retain(topics.state, Buffer.from('{"state":"\\u001b[2Jhacked"}'));
   await until(() => rules.devices[0]?.state === 'unknown', 'the unknown state');
   expect(told.some(({ type }) => type === 'connection')).toBe(false);
   await fixture.broker.stop();

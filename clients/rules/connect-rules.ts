@@ -105,6 +105,16 @@ function readOwner(given: string | PartyPublic): PartyPublic {
 type Listener<T extends RulesEventType> = (event: RulesEventOf<T>) => void;
 const STATES: ReadonlySet<string> = new Set(['init', 'online', 'degraded', 'offline']);
 
+/** The state topic is JSON: {"state", "session", …}. Cut to the words that are known: the broker could have made it up. */
+function agentState(payload: Uint8Array): DeviceEvent['state'] {
+  try {
+    const { state } = JSON.parse(Buffer.from(payload).toString()) as { state?: unknown };
+    return typeof state === 'string' && STATES.has(state) ? (state as DeviceEvent['state']) : 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}
+
 /** What `connectRules` gives: the events of all its devices, in the order in which they happened here. */
 export class Rules {
   /** By prefix. */
@@ -231,10 +241,7 @@ export class Rules {
     );
     this.#unsubscribe.push(
       await this.link.subscribe(new Topics(prefix).state, ({ payload }) => {
-        const state = Buffer.from(payload.subarray(0, 16)).toString('latin1');
-        this.#changeDevice(prefix, {
-          state: (STATES.has(state) ? state : 'unknown') as DeviceEvent['state'],
-        });
+        this.#changeDevice(prefix, { state: agentState(payload) });
       }),
     );
   }

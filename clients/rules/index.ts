@@ -49,6 +49,7 @@ export { LabelRecorder, readRecording } from './recording.js';
 export { ActionRunner } from './action-runner.js';
 export { performActions, type RuleSurroundings } from './rule-action.js';
 export { matchRule, type RuleMatch } from './rule-match.js';
+export * from './bridge/index.js';
 export type { ClassScore, Detection, Results } from '../../protocol/messages/results.js';
 export type { TrustedDevice } from '../trust/index.js';
 export { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';

@@ -4,6 +4,7 @@ import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 import { kidToHex, type Kid } from '../../protocol/kid.js';
 import { verifyLabel } from '../../protocol/messages/label.js';
 import { openRecord, parseRecord, type SealedRecord } from '../../protocol/messages/record.js';
+import type { Roster } from '../../protocol/messages/roster.js';
 import { verifyTelemetry, type Telemetry } from '../../protocol/messages/telemetry.js';
 import { systemRandomness, type Randomness } from '../../protocol/randomness.js';
 import { Topics } from '../../protocol/topics.js';
@@ -55,6 +56,8 @@ export interface RulesEvents {
   telemetry: [TelemetryEvent];
   /** The device, verified: for the first time, after a start of the TA, or with another model or roster. */
   device: [TrustedDevice];
+  /** The owner's newest roster, verified: who takes part. */
+  roster: [Roster];
   /** Labels of this epoch can be opened from here on. */
   epoch: [{ readonly device: NamedParty; readonly epoch: number }];
   gap: [LabelGap];
@@ -156,6 +159,11 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     return this.trust.device;
   }
 
+  /** The owner's newest roster that this host has seen. */
+  get roster(): Roster | undefined {
+    return this.trust.roster;
+  }
+
   /** The current epoch's number: labels can be opened. */
   get epoch(): number | undefined {
     return this.epochs.newest?.number;
@@ -216,6 +224,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   private async start(): Promise<void> {
     const { link, keys } = this.options;
     this.trust.on('device', () => this.onDevice());
+    this.trust.on('roster', (roster) => this.emit('roster', roster));
     link.on('connected', this.onConnected);
     this.trust.on('refused', ({ what, error }) => this.refuse(what, error));
     this.timer = setInterval(() => this.keepHouse(), HOUSEKEEPING_INTERVAL);

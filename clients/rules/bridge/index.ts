@@ -1,0 +1,8 @@
+/** Labels for Home Assistant, by MQTT discovery. */
+export {
+  bridgeWill,
+  HomeAssistantBridge,
+  type BridgeEvents,
+  type BridgeOptions,
+  type ModelInstaller,
+} from './bridge.js';
