@@ -29,9 +29,10 @@ import {
 import { addBridgeCommand } from './bridge-command.js';
 import { problemOf } from './exit-codes.js';
 import { printable } from './output.js';
+import { addHistoryCommand, openHistory, withHistory, type HistoryFlags } from './history-command.js';
 import { addRuleTestCommands } from './rule-test-command.js';
 
-interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {
+interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags, HistoryFlags {
   readonly maxAge: number;
   readonly count?: number;
   readonly telemetry?: boolean;
@@ -43,7 +44,7 @@ interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, 
 const WAITING_NOTE = 5000;
 
 function rulesCommand(parent: Command, usage: string, description: string): Command {
-  return withOwnerLine(withKey(withDevice(withBroker(parent.command(usage))), 'rules'))
+  return withHistory(withOwnerLine(withKey(withDevice(withBroker(parent.command(usage))), 'rules')))
     .description(description)
     .option(
       '--max-age <seconds>',
@@ -82,6 +83,7 @@ export function addRulesCommands(program: Command): void {
 
   addRuleTestCommands(rules);
   addBridgeCommand(rules);
+  addHistoryCommand(rules);
 }
 
 /** @param file of rules; without one the labels are printed */
@@ -95,6 +97,7 @@ async function run(command: Command, file?: string): Promise<void> {
   const signal = stopSignal();
   let client: RulesClient | undefined;
   const recorder = flags.record === undefined ? undefined : await LabelRecorder.create(flags.record);
+  const history = await openHistory(flags, environment);
   const engine = new RuleEngine(file === undefined ? [] : readRuleFile(file));
   let actions: ActionRunner | undefined;
   let unwatch: (() => void) | undefined;
@@ -138,6 +141,7 @@ async function run(command: Command, file?: string): Promise<void> {
     for await (const label of client.labels({ signal })) {
       if (file === undefined) output.result(labelJson(label), describeLabel(label));
       recorder?.write(label);
+      history?.write(label);
       engine.apply(label);
       if (++count === flags.count) break;
     }
@@ -147,6 +151,7 @@ async function run(command: Command, file?: string): Promise<void> {
     await actions?.settled();
     await client?.close();
     await recorder?.close();
+    await history?.close();
     await environment.close();
   }
 }

@@ -55,3 +55,5 @@ export type { TrustedDevice } from '../trust/index.js';
 export { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 export * from '../keys/index.js';
 export * from '../link/index.js';
+export { History, type HistoryOptions } from './history/history.js';
+export { CSV_HEADER, readHistory, toCsv, type HistoryQuery, type HistoryRow } from './history/query.js';

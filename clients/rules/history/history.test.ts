@@ -1,0 +1,178 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { asKid } from '../../../protocol/kid.js';
+import type { Results } from '../../../protocol/messages/results.js';
+import type { LabelEvent } from '../label-event.js';
+import { History } from './history.js';
+import { CSV_HEADER, readHistory, toCsv, type HistoryQuery, type HistoryRow } from './query.js';
+import { openSqlite } from './sqlite.js';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sz-history-'));
+  path = join(folder, 'history.db');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const START = Date.parse('2026-11-20T12:00:00Z');
+const seen = (...items: [name: string, score: number][]): Results => ({
+  kind: 'detections',
+  detections: items.map(([name, score], index) => ({
+    index,
+    name,
+    score,
+    box: { x: 0.1, y: 0.2, width: 0.3, height: 0.4 },
+  })),
+});
+const label = (second: number, results: Results, sensor = 'porch'): LabelEvent => ({
+  device: { kid: asKid(new Uint8Array(8)), name: 'pi' },
+  sensor: { kid: asKid(new Uint8Array(8)), name: sensor },
+  number: second,
+  frameId: new Uint8Array(8).fill(second),
+  sensorTime: START + second * 1000,
+  received: START + second * 1000 + 30.5,
+  model: new Uint8Array(32).fill(7),
+  results,
+});
+const all = async (query?: HistoryQuery): Promise<HistoryRow[]> => {
+  const rows: HistoryRow[] = [];
+  for await (const row of readHistory(path, query)) rows.push(row);
+  return rows;
+};
+
+test('what was written is found again, by time, class, sensor and score', async () => {
+  const history = await History.open(path);
+  history.write(label(1, seen(['person', 0.9], ['dog', 0.6])));
+  history.write(label(2, seen()));
+  history.write(label(3, seen(['person', 0.5]), 'gate'));
+  history.write(label(4, { kind: 'reconstruction', error: 2.5 }));
+  history.write(label(5, seen(['', 0.7])));
+  await history.close();
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  const rows = await all();
+  expect(rows.map(({ class: name, error }) => name ?? error)).toEqual([
+    'person',
+    'dog',
+    null,
+    'person',
+    2.5,
+    'class 0',
+  ]);
+  expect(rows[0]).toEqual({
+    time: START + 1000,
+    received: START + 1031,
+    device: 'pi',
+    sensor: 'porch',
+    number: 1,
+    frame: '01'.repeat(8),
+    model: '07'.repeat(32),
+    class: 'person',
+    score: 0.9,
+    x: 0.1,
+    y: 0.2,
+    width: 0.3,
+    height: 0.4,
+    error: null,
+  });
+  expect(await all({ class: 'person' })).toHaveLength(2);
+  expect(await all({ class: 'person', score: 0.6 })).toHaveLength(1);
+  expect(await all({ sensor: 'gate' })).toHaveLength(1);
+  expect(await all({ device: 'other' })).toHaveLength(0);
+  expect(await all({ class: "' OR 1=1 --" })).toHaveLength(0);
+  expect(await all({ since: START + 2000, until: START + 4000 })).toHaveLength(2);
+  expect(await all({ since: START + 60_000 })).toHaveLength(0);
+  expect(await all({ limit: 2 })).toHaveLength(2);
+});
+
+test('opened again it goes on, and a file that others could read is theirs no more', async () => {
+  for (const second of [1, 2]) {
+    const history = await History.open(path);
+    history.write(label(second, seen(['person', 0.9])));
+    await history.close();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    chmodSync(path, 0o644);
+  }
+  expect(await all()).toHaveLength(2);
+});
+
+test('many pages, read while more is written', async () => {
+  const history = await History.open(path, { interval: 5 });
+  for (let i = 0; i < 2500; i += 1) history.write(label(i, seen(['person', 0.9])));
+  while (history.stats.waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  let count = 0;
+  for await (const row of readHistory(path)) {
+    if (count === 10) history.write(label(9999, seen(['person', 0.9])));
+    expect(row.number).toBe(count++);
+  }
+  expect(count).toBe(2500);
+  await history.close();
+  expect(await all()).toHaveLength(2501);
+});
+
+test('retention by days: the text is gone from the file too', async () => {
+  let now = START;
+  const options = { days: 1, clock: () => now };
+  const history = await History.open(path, options);
+  history.write(label(1, seen(['a-class-to-be-forgotten', 0.9])));
+  history.write(label(7200, seen(['kept', 0.9])));
+  await history.close();
+  expect(readFileSync(path).includes('a-class-to-be-forgotten')).toBe(true);
+  now = START + 24 * 3600_000 + 3600_000;
+  await (await History.open(path, options)).close();
+  expect((await all()).map(({ class: name }) => name)).toEqual(['kept']);
+  expect(readFileSync(path).includes('a-class-to-be-forgotten')).toBe(false);
+});
+
+test('retention by size: the oldest go, the file shrinks', async () => {
+  const history = await History.open(path);
+  for (let i = 0; i < 6000; i += 1) history.write(label(i, seen(['person', 0.9])));
+  await history.close();
+  const before = statSync(path).size;
+  const bytes = Math.round(before / 2);
+  await (await History.open(path, { bytes })).close();
+  expect(statSync(path).size).toBeLessThan(before * 0.6);
+  const rows = await all();
+  expect(rows.at(-1)?.number).toBe(5999);
+  expect(rows.length).toBeGreaterThan(1000);
+  expect(rows[0]?.number).toBe(6000 - rows.length);
+});
+
+test('the lock that a killed process left behind does not stay', async () => {
+  await (await History.open(path)).close();
+  mkdirSync(`${path}.lock`);
+  const old = new Date(Date.now() - 60_000);
+  utimesSync(`${path}.lock`, old, old);
+  const history = await History.open(path);
+  history.write(label(1, seen(['person', 0.9])));
+  await history.close();
+  expect(await all()).toHaveLength(1);
+});
+
+test('without the optional package, and without a file, it is said what to do', async () => {
+  await expect(openSqlite(path, 'node-sqlite3-wasm-that-is-not-there')).rejects.toThrow(
+    'npm install node-sqlite3-wasm-that-is-not-there',
+  );
+  await expect(all()).rejects.toThrow('there is no history');
+});
+
+test('CSV: quoted where needed, and nothing that a spreadsheet would run', async () => {
+  const history = await History.open(path);
+  const names = ['person', '=cmd|"/c calc"!A1', '@x', '-1+2', 'a "b", c', 'two\nlines', '+1'];
+  for (const name of names) history.write(label(1, seen([name, 0.5])));
+  await history.close();
+  const lines = (await all()).map(toCsv);
+  expect(CSV_HEADER.split(',').slice(0, 5)).toEqual(['time', 'device', 'sensor', 'class', 'score']);
+  expect(lines[0]).toMatch(/^2026-11-20T12:00:01\.000Z,pi,porch,person,0\.5,0\.1,0\.2,0\.3,0\.4,,1,/);
+  const cells = lines.map((line) => /porch,(.*),0\.5,0\.1/s.exec(line)?.[1]);
+  expect(cells).toEqual([
+    'person',
+    '"\'=cmd|""/c calc""!A1"',
+    "'@x",
+    "'-1+2",
+    '"a ""b"", c"',
+    '"two\nlines"',
+    "'+1",
+  ]);
+});
