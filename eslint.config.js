@@ -14,6 +14,10 @@ export default tseslint.config(
     },
   },
   {
+    files: ['clients/rules/dashboard/page/*.js'],
+    languageOptions: { globals: { document: 'readonly', EventSource: 'readonly', Node: 'readonly' } },
+  },
+  {
     files: ['**/*.mjs', '*.js'],
     languageOptions: {
       globals: { process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly' },

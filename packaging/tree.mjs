@@ -155,6 +155,8 @@ export const layOut = ({ root, tree, native, modules, arch, version, ta }) => {
   for (const file of filesBelow(at(HOME, 'dist'))) chmodSync(file, file.endsWith('main.js') ? 0o755 : 0o644);
   copy(join(root, 'package.json'), `${HOME}/package.json`);
   copy(join(root, 'config/default.json'), `${HOME}/config/default.json`);
+  const page = 'clients/rules/dashboard/page';
+  for (const file of readdirSync(join(root, page))) copy(join(root, page, file), `${HOME}/${page}/${file}`);
   const licences = pruneModules(modules);
   cpSync(modules, at(HOME, 'node_modules'), { recursive: true });
   for (const product of PRODUCTS) {

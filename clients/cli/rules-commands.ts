@@ -27,6 +27,7 @@ import {
   type OwnerFlags,
 } from './environment.js';
 import { addBridgeCommand } from './bridge-command.js';
+import { addDashboardCommand } from './dashboard-command.js';
 import { problemOf } from './exit-codes.js';
 import { printable } from './output.js';
 import { addHistoryCommand, openHistory, withHistory, type HistoryFlags } from './history-command.js';
@@ -84,6 +85,7 @@ export function addRulesCommands(program: Command): void {
   addRuleTestCommands(rules);
   addBridgeCommand(rules);
   addHistoryCommand(rules);
+  addDashboardCommand(rules);
 }
 
 /** @param file of rules; without one the labels are printed */

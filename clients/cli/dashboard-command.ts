@@ -1,0 +1,78 @@
+import type { Command } from 'commander';
+import { kidToHex } from '../../protocol/kid.js';
+import { connectRules, deviceSeenPath, readRuleFile, RuleEngine } from '../rules/index.js';
+import { DashboardServer, DashboardState } from '../rules/dashboard/index.js';
+import {
+  Environment,
+  numberOption,
+  stopSignal,
+  withBroker,
+  withDevice,
+  withKey,
+  withOwnerLine,
+  type BrokerFlags,
+  type DeviceFlags,
+  type GlobalOptions,
+  type KeyFlags,
+  type OwnerFlags,
+} from './environment.js';
+
+interface DashboardFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {
+  readonly port: number;
+}
+
+export function addDashboardCommand(rules: Command): void {
+  const command = withOwnerLine(withKey(withDevice(withBroker(rules.command('dashboard [rules]'))), 'rules'));
+  command
+    .description('a page in the browser of this machine: labels, devices, gaps, and what the broker sees')
+    .option('--port <number>', 'port on 127.0.0.1', numberOption('--port', 0, 65_535), 8571)
+    .addHelpText(
+      'after',
+      '\nWith a file of rules the page shows which would fire; nothing is done. Example:\n  $ smart-zone rules dashboard --device porch-pi',
+    )
+    .action(() => dashboard(command));
+}
+
+async function dashboard(command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<DashboardFlags>();
+  const environment = new Environment(flags);
+  const { output } = environment;
+  const [file] = command.args;
+  const keys = await environment.keys(flags, 'rules');
+  const owner = environment.ownerLine(flags);
+  const prefix = environment.prefix(flags);
+  const signal = stopSignal();
+  const engine = new RuleEngine(file === undefined ? [] : readRuleFile(file));
+  const closers: (() => unknown)[] = [() => environment.close()];
+  try {
+    const rules = await connectRules({
+      broker: await environment.linkFor(flags, keys, true),
+      devices: [{ prefix }],
+      key: keys,
+      owner,
+      seenPath: (each) => deviceSeenPath(keys.path, each),
+    });
+    closers.push(() => rules.close());
+    let server: DashboardServer | undefined;
+    const state = new DashboardState(rules, () => server?.changed(), file !== undefined);
+    closers.push(() => state.close());
+    engine.on('edge', (edge) => state.ruleFired(edge));
+    rules.on('label', ({ label }) => engine.apply(label));
+    closers.push(() => engine.close());
+    // A connection of its own: what anybody sees who may read the broker.
+    const watch = await environment.link(flags, { role: 'dashboard', id: kidToHex(keys.signing.kid) });
+    await watch.subscribe(`${prefix}/#`, ({ topic, payload }) => state.sawMessage(topic, payload));
+    const serving = (server = await DashboardServer.start({
+      snapshot: () => state.snapshot(),
+      port: flags.port,
+    }));
+    closers.push(() => serving.close());
+    output.result({ url: serving.url }, `Open ${serving.url} (on this machine; the address is the password)`);
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
