@@ -14,6 +14,19 @@ export default tseslint.config(
     },
   },
   {
+    files: ['node-red-contrib-smart-zone/*.js'],
+    languageOptions: {
+      sourceType: 'commonjs',
+      globals: {
+        require: 'readonly',
+        module: 'writable',
+        Buffer: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+      },
+    },
+  },
+  {
     files: ['clients/rules/dashboard/page/*.js'],
     languageOptions: { globals: { document: 'readonly', EventSource: 'readonly', Node: 'readonly' } },
   },

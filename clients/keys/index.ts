@@ -1,5 +1,5 @@
 export { writeFileAtomic } from './atomic-file.js';
-export { needsPassphrase, readKeyFile, writeKeyFile, type KeyFileOptions } from './key-file.js';
+export { needsPassphrase, parseKeyFile, readKeyFile, writeKeyFile, type KeyFileOptions } from './key-file.js';
 export {
   fingerprint,
   generateKeys,

@@ -67,12 +67,27 @@ export function writeKeyFile(path: string, keys: PartyKeys, options: KeyFileOpti
 
 /** Whether reading the file takes a passphrase. @throws KEY_FILE when it is not a key file. */
 export function needsPassphrase(path: string): boolean {
-  return typeof parse(path).secret !== 'string';
+  return typeof parse(readPrivate(path), path).secret !== 'string';
 }
 
 /** @throws KEY_FILE when the file is missing, others can read it, it is damaged, or the passphrase is missing or wrong. */
 export function readKeyFile(path: string, options: Pick<KeyFileOptions, 'passphrase'> = {}): PartyKeys {
-  const file = parse(path);
+  return keysOf(parse(readPrivate(path), path), path, options);
+}
+
+/**
+ * The keys in the content of a key file, where it is kept elsewhere than in a file, as in Node-RED's credentials.
+ * @throws KEY_FILE
+ */
+export function parseKeyFile(
+  content: string,
+  options: Pick<KeyFileOptions, 'passphrase'> = {},
+  where = 'the key',
+): PartyKeys {
+  return keysOf(parse(content, where), where, options);
+}
+
+function keysOf(file: KeyFile, path: string, options: Pick<KeyFileOptions, 'passphrase'>): PartyKeys {
   const { role, name } = file;
   if (!isRole(role)) throw new SmartZoneError('KEY_FILE', `${path}: no such role: ${role}`);
   const secret =
@@ -92,8 +107,7 @@ export function readKeyFile(path: string, options: Pick<KeyFileOptions, 'passphr
   return keys;
 }
 
-function parse(path: string): KeyFile {
-  let text: string;
+function readPrivate(path: string): string {
   try {
     // Modes mean nothing on Windows: there the folder's access list protects the file.
     if (process.platform !== 'win32') {
@@ -104,11 +118,14 @@ function parse(path: string): KeyFile {
           `${path}: others can read it (mode 0${mode.toString(8)}): run chmod 600`,
         );
     }
-    text = readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof SmartZoneError) throw error;
     throw new SmartZoneError('KEY_FILE', (error as Error).message, { cause: error });
   }
+}
+
+function parse(text: string, path: string): KeyFile {
   let value: Partial<KeyFile> | null;
   try {
     value = JSON.parse(text) as Partial<KeyFile> | null;
