@@ -14,6 +14,7 @@ import { engineSuite } from './suites/engine.js';
 import { insnSuite } from './suites/insn.js';
 import { memorySuite } from './suites/memory.js';
 import { naiveSuite } from './suites/naive.js';
+import { rulesSuite } from './suites/rules.js';
 import { teeSuite } from './suites/tee.js';
 
 const SUITES = {
@@ -24,6 +25,7 @@ const SUITES = {
   naive: naiveSuite,
   energy: energySuite,
   e2e: endToEndSuite,
+  rules: rulesSuite,
 } as const satisfies Record<string, Suite>;
 type SuiteName = keyof typeof SUITES;
 

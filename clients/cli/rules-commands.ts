@@ -151,10 +151,11 @@ async function run(command: Command, file?: string): Promise<void> {
     unwatch?.();
     engine.close();
     await actions?.settled();
+    // The connection first: nothing is unsubscribed then, and the broker keeps what comes until this host is back.
+    await environment.close();
     await client?.close();
     await recorder?.close();
     await history?.close();
-    await environment.close();
   }
 }
 

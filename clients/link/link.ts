@@ -65,6 +65,9 @@ const SESSION_TAKEN_OVER = 0x8e;
 const LASTING = 5000;
 const DEFAULT_CONNECT_TIMEOUT = 15_000;
 const DEFAULT_SESSION_EXPIRY = 3600;
+/** Messages, and milliseconds, that what the broker kept waits for a handler after the first connection. */
+const MOST_EARLY = 20_000;
+const EARLY_FOR = 10_000;
 
 /**
  * One party's connection to the broker. Reconnects for as long as it is open, and renews every subscription when it
@@ -76,6 +79,11 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   private readonly clientOptions: IClientOptions;
   private readonly backoff: Backoff;
   private readonly handlers = new Map<string, Set<MessageHandler>>();
+  /**
+   * What the broker kept while this party was away comes with the connection, before anybody can have subscribed: it waits
+   * here for its handler. Undefined once that time is over.
+   */
+  private early: LinkMessage[] | undefined = [];
   private silentCloses = 0;
   private lasting: NodeJS.Timeout | undefined;
   private everConnected = false;
@@ -187,6 +195,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     const set = this.handlers.get(filter) ?? new Set();
     set.add(handler);
     this.handlers.set(filter, set);
+    this.deliverEarly(filter, handler);
     // A second handler of the same filter still subscribes, so that it gets the retained messages.
     try {
       await this.request(filter);
@@ -255,6 +264,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   }
 
   private onConnect(sessionPresent: boolean): void {
+    if (!this.everConnected && sessionPresent) setTimeout(() => (this.early = undefined), EARLY_FOR).unref();
+    else this.early = undefined;
     this.everConnected = true;
     this.silentCloses = 0;
     // Messages are small and somebody waits for them: Nagle's algorithm would hold them back for up to 40 ms.
@@ -295,9 +306,21 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
 
   private onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void {
     const message: LinkMessage = { topic, payload: new Uint8Array(payload), retained: packet.retain };
+    let handled = false;
     for (const [filter, handlers] of this.handlers) {
-      if (filterMatches(filter, topic)) for (const handler of [...handlers]) handler(message);
+      if (!filterMatches(filter, topic)) continue;
+      handled = true;
+      for (const handler of [...handlers]) handler(message);
     }
+    if (!handled && this.early !== undefined && this.early.length < MOST_EARLY) this.early.push(message);
+  }
+
+  private deliverEarly(filter: string, handler: MessageHandler): void {
+    const [mine, others]: [LinkMessage[], LinkMessage[]] = [[], []];
+    for (const message of this.early ?? [])
+      (filterMatches(filter, message.topic) ? mine : others).push(message);
+    if (this.early !== undefined) this.early = others;
+    for (const message of mine) handler(message);
   }
 }
 

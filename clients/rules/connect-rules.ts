@@ -209,10 +209,11 @@ export class Rules {
     this.#tracker.close();
     this.link.off('connected', this.#onConnected);
     this.link.off('disconnected', this.#onDisconnected);
+    // Without the connection nothing is unsubscribed: the broker keeps what comes until this host is back.
+    if (this.ownsLink) await this.link.close();
     await Promise.all(this.#unsubscribe.splice(0).map((each) => each()));
     for (const client of this.clients.values()) await client.close();
     this.#ending.abort();
-    if (this.ownsLink) await this.link.close();
   }
 
   /** @internal */

@@ -32,7 +32,7 @@ export interface RulesOptions {
   readonly maxAge?: number;
   /** Digests of the manifests of the models whose labels count. Default: any that the device runs. */
   readonly models?: readonly Uint8Array[];
-  /** Records kept that arrived before the offer that opens them. Default 64. */
+  /** Records kept that arrived before the offer that opens them: all that the broker kept while this host was away. Default 4096, of 1 KiB or so. */
   readonly heldRecords?: number;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
@@ -92,6 +92,7 @@ interface Held {
   readonly record: SealedRecord;
 }
 
+const HELD_RECORDS = 4096;
 const DAY = 24 * 3600 * 1000;
 const HOUSEKEEPING_INTERVAL = 1000;
 /** First wait for a label offer before asking again; doubles up to the longest. */
@@ -338,7 +339,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
       // an older one in its place: ask again, not more often than for a first answer.
       this.answered = false;
       this.held.push({ topic, record });
-      if (this.held.length > (this.options.heldRecords ?? 64)) {
+      if (this.held.length > (this.options.heldRecords ?? HELD_RECORDS)) {
         this.held.shift();
         this.counts.unopened++;
       }
