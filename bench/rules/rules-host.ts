@@ -13,6 +13,8 @@ const rules = await connectRules({
   devices: ['home'],
   key: join(folder, 'rules.key.json'),
   owner: join(folder, 'owner.pub'),
+  // A machine that is too slow shall show it in the latency, not leave labels out.
+  maxAge: 3_600_000,
 });
 const history = await History.open(join(folder, 'history.db'), { bytes: 16 * 1024 * 1024 });
 const engine = new RuleEngine(

@@ -8,7 +8,8 @@ import { parsePublicLine, readKeyFile, type PartyKeys, type PartyPublic } from '
 import { BrokerLink, type LinkOptions } from '../link/index.js';
 import { EventTracker, type TrackerOptions } from './event-tracker.js';
 import { LabelStream } from './label-stream.js';
-import { RulesClient, type RulesOptions } from './rules-client.js';
+import { RulesClient } from './rules-client.js';
+import type { RulesOptions } from './rules-options.js';
 import {
   detectionsOf,
   type DeviceEvent,

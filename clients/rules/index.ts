@@ -1,12 +1,6 @@
 /** Rules hosts: open a device's labels, and act on them. */
-export {
-  RulesClient,
-  type LabelGap,
-  type RulesEvents,
-  type RulesOptions,
-  type RulesStats,
-  type TelemetryEvent,
-} from './rules-client.js';
+export { RulesClient } from './rules-client.js';
+export type { LabelGap, RulesEvents, RulesOptions, RulesStats, TelemetryEvent } from './rules-options.js';
 export {
   connectRules,
   deviceSeenPath,

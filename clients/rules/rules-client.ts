@@ -5,87 +5,19 @@ import { kidToHex, type Kid } from '../../protocol/kid.js';
 import { verifyLabel } from '../../protocol/messages/label.js';
 import { openRecord, parseRecord, type SealedRecord } from '../../protocol/messages/record.js';
 import type { Roster } from '../../protocol/messages/roster.js';
-import { verifyTelemetry, type Telemetry } from '../../protocol/messages/telemetry.js';
-import { systemRandomness, type Randomness } from '../../protocol/randomness.js';
+import { verifyTelemetry } from '../../protocol/messages/telemetry.js';
+import { systemRandomness } from '../../protocol/randomness.js';
 import { Topics } from '../../protocol/topics.js';
-import { Witness, type PartyKeys, type PartyPublic } from '../keys/index.js';
-import type { BrokerLink, LinkMessage } from '../link/index.js';
-import { DeviceTrust, sameBoot, type Refusal, type TrustedDevice } from '../trust/index.js';
+import { Witness } from '../keys/index.js';
+import type { LinkMessage } from '../link/index.js';
+import { DeviceTrust, type TrustedDevice } from '../trust/index.js';
+import { Asking } from './asking.js';
 import { Epochs, type Epoch } from './epochs.js';
 import { Freshness } from './freshness.js';
 import type { LabelEvent, NamedParty } from './label-event.js';
 import { LabelStream } from './label-stream.js';
 import { RecentFrames } from './recent-frames.js';
-
-export interface RulesOptions {
-  /** Open connection to the broker; the caller closes it. */
-  readonly link: BrokerLink;
-  /** Keys with the role rules. */
-  readonly keys: PartyKeys;
-  /** The owner whose roster counts: the one anchor. */
-  readonly owner: PartyPublic;
-  /** What the device's topics start with. One client listens to one device; several may share link and keys. */
-  readonly prefix: string;
-  /** File of what this host has seen, beside its key file; one per device. Without it a restart forgets. */
-  readonly seenPath?: string;
-  /** Milliseconds that a label's sensor time may be off this host's clock. Default 30 000. */
-  readonly maxAge?: number;
-  /** Digests of the manifests of the models whose labels count. Default: any that the device runs. */
-  readonly models?: readonly Uint8Array[];
-  /** Records kept that arrived before the offer that opens them: all that the broker kept while this host was away. Default 4096, of 1 KiB or so. */
-  readonly heldRecords?: number;
-  /** Milliseconds since 1970. */
-  readonly clock?: () => number;
-  readonly random?: Randomness;
-}
-
-export interface TelemetryEvent extends Telemetry {
-  readonly name: string;
-}
-
-export interface LabelGap {
-  readonly device: NamedParty;
-  readonly sensor: NamedParty;
-  /** Labels that did not arrive before the one that did: lost, withheld or refused. */
-  readonly missed: number;
-}
-
-export interface RulesEvents {
-  /** A label that passed every check, for the first time. */
-  label: [LabelEvent];
-  telemetry: [TelemetryEvent];
-  /** The device, verified: for the first time, after a start of the TA, or with another model or roster. */
-  device: [TrustedDevice];
-  /** The owner's newest roster, verified: who takes part. */
-  roster: [Roster];
-  /** Labels of this epoch can be opened from here on. */
-  epoch: [{ readonly device: NamedParty; readonly epoch: number }];
-  gap: [LabelGap];
-  /** A label older (or newer) than allowed: not acted on. */
-  stale: [{ readonly device: NamedParty; readonly sensor: NamedParty; readonly ageMs: number }];
-  /** Something that was not believed. */
-  refused: [
-    {
-      readonly what: Refusal['what'] | 'label-offer' | 'label' | 'telemetry';
-      readonly error: SmartZoneError;
-    },
-  ];
-}
-
-export interface RulesStats {
-  readonly labels: number;
-  readonly telemetry: number;
-  /** Repeats, by record number or by frame. */
-  readonly doubles: number;
-  readonly stale: number;
-  /** Labels that are missing, by the gaps in the numbers. */
-  readonly missed: number;
-  readonly refused: number;
-  /** Records that wait for the offer that opens them. */
-  readonly held: number;
-  /** Records that waited and gave way to newer ones. */
-  readonly unopened: number;
-}
+import type { RulesEvents, RulesOptions, RulesStats } from './rules-options.js';
 
 interface Held {
   readonly topic: string;
@@ -93,11 +25,7 @@ interface Held {
 }
 
 const HELD_RECORDS = 4096;
-const DAY = 24 * 3600 * 1000;
 const HOUSEKEEPING_INTERVAL = 1000;
-/** First wait for a label offer before asking again; doubles up to the longest. */
-const ASK_AGAIN = 10_000;
-const ASK_AGAIN_MOST = 5 * 60_000;
 
 /**
  * Opens the labels of one device. Everything that the broker delivers is suspect: an old boot, an old epoch, a label made by
@@ -122,14 +50,9 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   };
   private readonly subscriptions: (() => Promise<void>)[] = [];
   private held: Held[] = [];
-  /** The device, in the boot, that the last rules hello was for. */
-  private asked: TrustedDevice | undefined;
-  private askedAt = 0;
-  private askAgainAfter = ASK_AGAIN;
-  private answered = false;
-  private lastHello: Uint8Array | undefined;
+  private readonly asking: Asking;
   /** A broker that was restarted may have lost what it retained. */
-  private readonly onConnected = (): void => this.publishHello();
+  private readonly onConnected = (): void => this.asking.publish();
   private state: 'starting' | 'running' | 'closed' = 'starting';
   private timer: NodeJS.Timeout | undefined;
   private ending = new AbortController();
@@ -146,6 +69,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     this.witness = Witness.open(options.seenPath, owner.kid);
     this.trust = new DeviceTrust(owner.signing, this.witness);
     this.freshness = new Freshness(keys.signing, options.random ?? systemRandomness);
+    this.asking = new Asking(options, this.topics, this.trust, this.witness, this.freshness, this.clock);
     for (const [frame, time] of this.witness.frames) this.recent.add(frame, time);
   }
 
@@ -249,7 +173,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     const { device } = this.trust;
     if (this.state !== 'running' || device === undefined) return;
     this.emit('device', device);
-    this.considerHello();
+    this.asking.consider(device);
   }
 
   private whyNotReady(): SmartZoneError {
@@ -263,39 +187,6 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     return new SmartZoneError('TIMED_OUT', `no label offer of ${device.name}`);
   }
 
-  /** Tells the device our freshness: once per boot of it, and when it may have missed or refused the last one. */
-  private considerHello(): void {
-    const { device } = this.trust;
-    if (device === undefined || device.behind) return;
-    if (this.trust.member(this.options.keys.signing.kid, 'rules') === undefined) return;
-    if (this.asked === undefined || !sameBoot(this.asked, device)) {
-      this.askAgainAfter = ASK_AGAIN;
-      this.sendHello(device);
-    }
-  }
-
-  private sendHello(device: TrustedDevice): void {
-    const now = this.clock();
-    this.asked = device;
-    this.askedAt = now;
-    this.answered = false;
-    this.lastHello = this.freshness.renew({
-      device: device.kid,
-      time: this.witness.nextCounter(now),
-      rosterVersion: this.trust.roster?.version ?? 0,
-      modelSequence: this.witness.device(device.kid).model,
-    });
-    this.publishHello();
-  }
-
-  private publishHello(): void {
-    const { link, keys } = this.options;
-    if (this.lastHello === undefined) return;
-    link
-      .publish(this.topics.rulesHello(keys.signing.kid), this.lastHello, { retain: true })
-      .catch(() => undefined);
-  }
-
   private receiveOffer(message: Uint8Array): void {
     const { device } = this.trust;
     if (device === undefined || message.length === 0) return;
@@ -304,7 +195,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
       const offer = this.freshness.open(message, device.hello.signingKey);
       if (!equalBytes(offer.bootNonce, device.hello.bootNonce))
         throw new SmartZoneError('STALE_NONCE', 'label offer of another boot');
-      this.answered = true;
+      this.asking.answered = true;
       this.trust.confirmAlive();
       epoch = this.epochs.adopt(offer);
       offer.secret.fill(0);
@@ -337,7 +228,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     if (epoch === undefined) {
       // Its offer comes before the first record of an epoch. Without one our hello did not reach the device, or somebody put
       // an older one in its place: ask again, not more often than for a first answer.
-      this.answered = false;
+      this.asking.answered = false;
       this.held.push({ topic, record });
       if (this.held.length > (this.options.heldRecords ?? HELD_RECORDS)) {
         this.held.shift();
@@ -439,13 +330,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   private keepHouse(): void {
     const now = this.clock();
     this.recent.forgetBefore(now - (this.options.maxAge ?? 30_000));
-    const { device } = this.trust;
-    if (device === undefined || this.asked === undefined || !this.options.link.connected) return;
-    const since = now - this.askedAt;
-    if (this.answered ? since >= DAY : since >= this.askAgainAfter) {
-      this.askAgainAfter = this.answered ? ASK_AGAIN : Math.min(2 * this.askAgainAfter, ASK_AGAIN_MOST);
-      this.sendHello(device);
-    }
+    this.asking.again();
   }
 
   private refuse(what: RulesEvents['refused'][0]['what'], error: unknown): void {

@@ -3,7 +3,7 @@ import type { SecurityLevel } from '../../protocol/messages/hello.js';
 import type { Detection } from '../../protocol/messages/results.js';
 import type { SmartZoneError } from '../../protocol/errors.js';
 import type { LabelEvent, NamedParty } from './label-event.js';
-import type { TelemetryEvent } from './rules-client.js';
+import type { TelemetryEvent } from './rules-options.js';
 
 export type Box = Detection['box'];
 
