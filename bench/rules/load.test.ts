@@ -14,7 +14,7 @@ test('a rules host on one processor keeps up, loses nothing, and what is alive d
     sensors: 50,
     core: cpus().length - 1,
   });
-  expect(result).toMatchObject({ labels: 4000, missed: 0, failed: 0, lost: 0, rows: 12_000 });
+  expect(result).toMatchObject({ labels: 4000, announced: 50, missed: 0, failed: 0, lost: 0, rows: 12_000 });
   expect(result.actions).toBeGreaterThan(2000);
   expect(result.latency.median).toBeLessThan(50);
   const [early = NaN] = result.memory.slice(10);

@@ -18,6 +18,8 @@ export interface LoadResult {
   readonly labels: number;
   readonly actions: number;
   readonly events: number;
+  /** Devices and sensors that the bridge announced. */
+  readonly announced: number;
   readonly missed: number;
   readonly failed: number;
   /** In the history, written and lost. */

@@ -1,9 +1,19 @@
 /**
- * A rules host under load: opens labels, groups them into events, runs a rule for each sensor and keeps a history. Arguments:
+ * A rules host under load: opens labels, groups them into events, runs a rule for each sensor, keeps a history and
+ * bridges to Home Assistant. Arguments:
  * folder with keys, address of the broker, how many labels come, sensors. Says what it found as one line of JSON.
  */
 import { join } from 'node:path';
-import { ActionRunner, connectRules, History, parseRules, RuleEngine } from '../../clients/rules/index.js';
+import {
+  ActionRunner,
+  BrokerLink,
+  bridgeWill,
+  connectRules,
+  History,
+  HomeAssistantBridge,
+  parseRules,
+  RuleEngine,
+} from '../../clients/rules/index.js';
 import type { LoadResult } from './load.js';
 
 const [folder = '', url = '', total = '', sensors = ''] = process.argv.slice(2);
@@ -17,6 +27,17 @@ const rules = await connectRules({
   maxAge: 3_600_000,
 });
 const history = await History.open(join(folder, 'history.db'), { bytes: 16 * 1024 * 1024 });
+const base = 'bridge';
+const to = await BrokerLink.connect({
+  url,
+  clientId: 'bridge',
+  protocol: 4,
+  sessionExpiry: 0,
+  will: bridgeWill(base),
+});
+const bridge = await HomeAssistantBridge.open({ rules, to, base });
+const announced = new Set<string>();
+bridge.on('announced', ({ id }) => announced.add(id));
 const engine = new RuleEngine(
   parseRules({
     rules: Array.from({ length: Number(sensors) }, (_, i) => ({
@@ -68,12 +89,15 @@ await runner.settled();
 latencies.sort((a, b) => a - b);
 const at = (share: number): number =>
   latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? NaN;
+await bridge.close();
+await to.close();
 await rules.close();
 await history.close();
 const result: LoadResult = {
   labels,
   actions: first.length + latencies.length,
   events,
+  announced: announced.size,
   missed,
   failed,
   rows: history.stats.written,

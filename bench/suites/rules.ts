@@ -7,7 +7,7 @@ const RATE = 500;
 const HURRY = 2;
 
 /**
- * A rules host on one processor: labels opened, events, a rule for each sensor, a history; 500 labels a second from 50 sensors.
+ * A rules host on one processor: labels opened, events, a rule for each sensor, a history, the bridge to Home Assistant; 500 labels a second from 50 sensors.
  * First at that rate, for the latency from label to action; then ten minutes of labels in less time, for the memory.
  */
 export const rulesSuite = async (context: Context): Promise<void> => {

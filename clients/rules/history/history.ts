@@ -18,7 +18,7 @@ const MOST_WAITING = 20_000;
 /** Rows that go in one transaction: a few milliseconds. */
 const BATCH = 500;
 const PRUNE_INTERVAL = 10_000;
-const PRUNE_ROWS = 5000;
+const PRUNE_ROWS = 1000;
 
 const SCHEMA = `
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -48,6 +48,7 @@ PRAGMA user_version = 1;
 export class History {
   #waiting: SqlValue[][] = [];
   #lost = 0;
+  #closed = false;
   #written = 0;
   readonly #flushing: NodeJS.Timeout;
   readonly #pruning: NodeJS.Timeout;
@@ -59,8 +60,8 @@ export class History {
     private readonly insert: ReturnType<Sqlite['prepare']>,
     private readonly options: HistoryOptions,
   ) {
-    this.#flushing = setInterval(() => this.#attempt(() => this.#flush()), options.interval ?? 250);
-    this.#pruning = setInterval(() => this.#attempt(() => this.#prune()), PRUNE_INTERVAL);
+    this.#flushing = setInterval(() => this.#repeat(() => this.#flush()), options.interval ?? 250);
+    this.#pruning = setInterval(() => this.#repeat(() => this.#prune()), PRUNE_INTERVAL);
     this.#flushing.unref();
     this.#pruning.unref();
   }
@@ -92,67 +93,73 @@ export class History {
     this.#failure = undefined;
     if (failure !== undefined) throw failure;
     this.#waiting.push(...rowsOf(label));
-    const over = this.#waiting.length - MOST_WAITING;
-    if (over > 0) {
-      this.#waiting.splice(0, over);
-      this.#lost += over;
-    }
+    if (this.#waiting.length > MOST_WAITING) this.#lost += this.#waiting.splice(0, BATCH).length;
   }
 
   /** Writes what waits, forgets what is too old, and closes the file. */
   async close(): Promise<void> {
     clearInterval(this.#flushing);
     clearInterval(this.#pruning);
+    this.#closed = true;
     try {
       while (this.#waiting.length > 0) await whenFree(this.path, () => this.#flush());
-      await whenFree(this.path, () => this.#prune());
+      while (await whenFree(this.path, () => this.#prune()));
     } finally {
       this.insert.finalize();
       this.database.close();
     }
   }
 
-  #attempt(work: () => void): void {
+  /** Goes on as long as there is more to do, and lets others run in between. @param work whether there is more */
+  #repeat(work: () => boolean): void {
+    if (this.#closed) return;
     try {
-      work();
+      if (work()) setTimeout(() => this.#repeat(work), 5).unref();
     } catch (error) {
       // Another process has the file: the next turn does it.
       if (!isBusy(error)) this.#failure = error as Error;
     }
   }
 
-  #flush(): void {
+  #flush(): boolean {
     const rows = this.#waiting.slice(0, BATCH);
-    if (rows.length === 0) return;
+    if (rows.length === 0) return false;
     this.#transaction(() => {
       for (const row of rows) this.insert.run(row);
     });
     this.#waiting.splice(0, rows.length);
     this.#written += rows.length;
+    return this.#waiting.length >= BATCH;
   }
 
   /** In small steps: nothing else runs in this process while one does. */
-  #prune(): void {
+  #prune(): boolean {
     const { days, bytes, clock = Date.now } = this.options;
+    let more = false;
     if (days !== undefined) {
       const before = clock() - days * 24 * 3600 * 1000;
-      this.#transaction(() =>
-        this.database.run(
+      this.#transaction(() => {
+        const { changes } = this.database.run(
           'DELETE FROM seen WHERE id IN (SELECT id FROM seen WHERE time < ? ORDER BY time LIMIT ?)',
           [before, PRUNE_ROWS],
-        ),
-      );
+        ) as { changes: number };
+        more = changes === PRUNE_ROWS;
+      });
     }
     if (bytes !== undefined && this.#size() > bytes)
       this.#transaction(() => {
         // In proportion to what is too much, and at least a little.
-        const { rows } = this.database.get('SELECT count(*) AS rows FROM seen') as { rows: number };
+        const { rows } = this.database.get('SELECT max(id) - min(id) + 1 AS rows FROM seen') as {
+          rows: number;
+        };
         const share = Math.ceil(rows * (1 - bytes / this.#size())) + 100;
+        more = share > PRUNE_ROWS;
         this.database.run('DELETE FROM seen WHERE id IN (SELECT id FROM seen ORDER BY id LIMIT ?)', [
           Math.min(share, PRUNE_ROWS),
         ]);
       });
     this.database.exec('PRAGMA incremental_vacuum(2000)');
+    return more;
   }
 
   /** Bytes that hold labels: free pages are given back step by step. */
