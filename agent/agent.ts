@@ -19,7 +19,9 @@ import { FrameQueue } from './intake/frame-queue.js';
 import { LabelWindow } from './intake/label-window.js';
 import { Log } from './log.js';
 import { ModelLoader } from './models/model-loader.js';
+import { ModelReport } from './models/model-report.js';
 import { ModelStore } from './models/model-store.js';
+import { PushReceiver } from './models/push-receiver.js';
 import { SystemdNotifier, type Notifier } from './service/notifier.js';
 import { Watchdog } from './service/watchdog.js';
 import { TeeClient } from './tee/client.js';
@@ -32,6 +34,10 @@ const DRAIN_MS = 5_000;
 const RETRY_MS = 500;
 /** A TA that died while nothing was asked of it is noticed so soon; also when its epoch changes without a label. */
 const HEARTBEAT_MS = 500;
+/** So many labels of a model on trial, and the TA is asked to store them. */
+const SETTLE_LABELS = 10;
+/** A publisher that is away asks for itself when it is back: the agent asks again. */
+const WANT_EXPIRY_S = 10;
 /** The state topic follows the drop counter at most this often. */
 const STATE_INTERVAL_MS = 5_000;
 
@@ -66,6 +72,9 @@ export class Agent {
   readonly #telemetry: TelemetrySender;
   readonly #store: ModelStore;
   readonly #models: ModelLoader;
+  readonly #pushes: PushReceiver;
+  /** Labels when the TA was last asked about a model on trial. */
+  #labelsSettled = 0;
   #health: HealthServer | undefined;
   #watchdog: Watchdog | undefined;
   #stateTimer: NodeJS.Timeout | undefined;
@@ -115,10 +124,29 @@ export class Agent {
     this.#evidence = new EvidenceDesk(tee, link, topics, counters);
     this.#telemetry = new TelemetrySender(tee, link, topics, this.#labelOffers, counters, this.log);
     this.#store = store;
-    this.#models = new ModelLoader(tee, store, this.log, (status) => {
-      link.retain(topics.modelStatus, Buffer.from(JSON.stringify(status)));
-      if (status.state === 'loading')
-        void this.#notifier.status(`loading model ${status.sequence}: ${status.done}/${status.total}`);
+    const report = new ModelReport((message) => link.retain(topics.modelStatus, message));
+    this.#models = new ModelLoader(tee, store, this.log, {
+      model: (status) => {
+        report.setModel(status);
+        if (status.state === 'loading')
+          void this.#notifier.status(`loading model ${status.sequence}: ${status.done}/${status.total}`);
+      },
+      signed: (status) => report.setSigned(status),
+    });
+    this.#pushes = new PushReceiver({
+      store,
+      log: this.log,
+      roster: () => this.#membership.roster,
+      mostBytes: () => this.#config.models.maxMebibytes * 1024 * 1024,
+      subscribe: (filters) => link.subscribe(filters),
+      unsubscribe: (filters) => link.unsubscribe(filters),
+      want: (message) => void link.publish(topics.modelWant, message, WANT_EXPIRY_S).catch(() => undefined),
+      report: (status) => report.setPush(status),
+      install: async () => {
+        await this.#models.refresh();
+        await this.#hello.refresh();
+        return this.#models.refusal();
+      },
     });
     this.#pump = new FramePump({
       config: current,
@@ -133,6 +161,7 @@ export class Agent {
       labelOffers: this.#labelOffers,
       receipts: this.#receipts,
       counters,
+      loading: () => this.#models.status.state === 'loading',
     });
   }
 
@@ -228,6 +257,7 @@ export class Agent {
     this.#watchdog?.stop();
     this.#telemetry.setInterval(0);
     this.#store.close();
+    this.#pushes.stop();
     clearInterval(this.#heartbeat);
     clearTimeout(this.#stateTimer);
     clearTimeout(this.#retryTimer);
@@ -260,18 +290,32 @@ export class Agent {
       });
       return;
     }
+    if (!parsed) {
+      // A package's topics. Acknowledged when it is on the disk, so that segments do not pile up in memory.
+      this.#controlled(() => this.#pushes.receive(topic, payload).finally(() => message.acknowledge()));
+      return;
+    }
     // Acknowledged at once: what is retained comes again, an owner's tool asks again.
     message.acknowledge();
-    if (parsed && !this.#stopped) this.#controlled(() => this.#handle(parsed, payload));
+    if (!this.#stopped) this.#controlled(() => this.#handle(parsed, payload));
   }
 
   #handle(parsed: ParsedTopic, payload: Buffer): Promise<void> {
-    if (parsed.kind === 'roster') return this.#membership.receiveRoster(payload);
-    if (parsed.kind === 'owner') return this.#membership.receiveStatement(payload);
+    if (parsed.kind === 'roster')
+      return this.#membership.receiveRoster(payload).then(() => this.#pushes.rosterChanged());
+    if (parsed.kind === 'owner') return this.#answerOwner(payload);
+    if (parsed.kind === 'modelOffer') return this.#pushes.receiveOffer(payload);
     if (parsed.kind === 'sensorOffer') return this.#sensorOffers.receive(kidToHex(parsed.kid), payload);
     if (parsed.kind === 'rulesHello') return this.#labelOffers.receive(kidToHex(parsed.kid), payload);
     if (parsed.kind === 'evidenceRequest') return this.#evidence.answer(payload);
     return Promise.resolve();
+  }
+
+  /** A statement may have taken the model away, or back. */
+  async #answerOwner(statement: Buffer): Promise<void> {
+    await this.#membership.receiveStatement(statement);
+    await this.#models.refresh();
+    await this.#hello.refresh();
   }
 
   /** Runs a task after those before it. Losing the TEE is no failure of the task: what matters is replayed in #setUp(). */
@@ -297,6 +341,7 @@ export class Agent {
         // The model before the hello: clients take a hello with an older model for a rollback.
         await this.#models.refresh();
         await this.#membership.replay();
+        await this.#pushes.rosterChanged();
         await this.#labelOffers.replayAll();
         await this.#sensorOffers.replayAll();
         await this.#hello.refresh();
@@ -322,8 +367,17 @@ export class Agent {
     this.tee
       .ping()
       .then(({ epoch }) => this.#labelOffers.ensure(epoch))
+      .then(() => this.#settleTrial())
       .catch(() => undefined)
       .finally(() => (this.#beating = false));
+  }
+
+  /** The TA stores nothing while it answers frames: what a trial has achieved is stored when it is asked. */
+  #settleTrial(): void {
+    const labels = this.counters.get('labels_published');
+    if (!this.#models.onTrial || labels < this.#labelsSettled + SETTLE_LABELS) return;
+    this.#labelsSettled = labels;
+    this.#controlled(async () => void (await this.#models.settle()));
   }
 
   #refreshModels(): void {
@@ -378,6 +432,7 @@ const subscriptionsOf = (topics: Topics): string[] => [
   topics.roster,
   topics.owner,
   topics.evidenceRequest,
+  topics.modelOffer,
   topics.rulesHello('+'),
   topics.sensorOffer('+'),
   topics.sensorFrame('+'),

@@ -237,6 +237,12 @@ export const configSchema = {
       default: '',
       env: 'SMART_ZONE_MODELS_DIRECTORY',
     },
+    maxMebibytes: {
+      doc: 'Most that model packages may take on the disk, in MiB: the committed one, the one before, and one that is fetched.',
+      format: between(1, 1_048_576),
+      default: 1_024,
+      env: 'SMART_ZONE_MODELS_MAX_MEBIBYTES',
+    },
   },
   receipts: {
     frames: {

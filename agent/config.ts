@@ -13,7 +13,7 @@ export interface Config {
   readonly queue: { readonly depth: number };
   readonly labels: { readonly expirySeconds: number };
   readonly tee: TeeConfig;
-  readonly models: { readonly directory: string };
+  readonly models: { readonly directory: string; readonly maxMebibytes: number };
   readonly receipts: { readonly frames: number; readonly intervalMs: number };
   readonly telemetry: { readonly intervalMs: number };
   readonly log: { readonly level: 'error' | 'warn' | 'info' | 'debug' };
@@ -153,7 +153,7 @@ const withDerivedDefaults = (config: Config, env: NonNullable<ConfigSources['env
       },
     },
     tee: { ...config.tee, storageDir: config.tee.storageDir || join(state, 'tee') },
-    models: { directory: config.models.directory || join(state, 'models') },
+    models: { ...config.models, directory: config.models.directory || join(state, 'models') },
   };
 };
 

@@ -33,7 +33,7 @@ const RIGHTS: Readonly<Record<Role, Rights>> = {
     ],
   },
   publisher: {
-    publish: ['evidence', 'model/offer', 'model/segment/+'],
+    publish: ['evidence', 'model/offer'],
     subscribe: ['evidence/reply', 'state', 'hello', 'roster', 'model/want', 'model/status'],
   },
   owner: {
@@ -61,9 +61,14 @@ const RIGHTS: Readonly<Record<Role, Rights>> = {
       'sensor/+/frame',
       'rules/+/hello',
       'model/offer',
-      'model/segment/+',
     ],
   },
+};
+
+/** Topics of packages: the same for all devices, below no prefix. */
+const SHARED: Readonly<Partial<Record<Role, Partial<Rights>>>> = {
+  publisher: { publish: ['smartzone/model/+/package', 'smartzone/model/+/segment/+'] },
+  agent: { subscribe: ['smartzone/model/+/package', 'smartzone/model/+/segment/+'] },
 };
 
 /** The file given to --acl. */
@@ -99,16 +104,19 @@ export class AccessList {
   }
 
   mayPublish(party: Party, topic: string): boolean {
-    return this.#allows(party, RIGHTS[party.role].publish, topic);
+    return this.#allows(party, 'publish', topic);
   }
 
   maySubscribe(party: Party, filter: string): boolean {
-    return this.#allows(party, RIGHTS[party.role].subscribe, filter);
+    return this.#allows(party, 'subscribe', filter);
   }
 
-  #allows({ role, name }: Party, rights: readonly string[], asked: string): boolean {
+  #allows({ role, name }: Party, what: keyof Rights, asked: string): boolean {
     const prefix = role === 'agent' ? this.#prefix.replace(/\+$/, name) : this.#prefix;
-    return rights.some((right) => covers(`${prefix}/${right.replace('<name>', name)}`, asked));
+    return (
+      RIGHTS[role][what].some((right) => covers(`${prefix}/${right.replace('<name>', name)}`, asked)) ||
+      (SHARED[role]?.[what] ?? []).some((filter) => covers(filter, asked))
+    );
   }
 }
 

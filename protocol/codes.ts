@@ -33,6 +33,8 @@ export const Command = {
   MODEL_SEGMENT: 12,
   /** in: ciphertexts of the first segments of wanted-segments, one after the other; a: index of the first. Replies as FRAME does; every error ends the inference, whose frame can be sent again */
   CONTINUE: 13,
+  /** in: empty. out: model-status. Stores what a model on trial has achieved. b: a segment of the active model that can stay in memory from now on (give it with MODEL_SEGMENT), or 0xffffffff. c: 1 while the committed model is on trial */
+  MODEL_STATUS: 14,
 } as const;
 export type Command = (typeof Command)[keyof typeof Command];
 
@@ -88,6 +90,9 @@ export const Code = {
   MODEL_GOLDEN: 508,
   MODEL_ORDER: 509,
   MODEL_UNKNOWN: 510,
+  MODEL_TRIAL: 511,
+  MODEL_SUPERSEDED: 512,
+  MODEL_DISK: 513,
   TEE_UNREACHABLE: 600,
   TEE_DIED: 601,
   TEE_TIMEOUT: 602,
@@ -155,6 +160,9 @@ export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; reado
   MODEL_GOLDEN: { text: "the self-test's output differs from the publisher's", fix: 'pack the model again; if it persists report it' },
   MODEL_ORDER: { text: 'not the segment that is wanted next', fix: 'none: the agent starts over' },
   MODEL_UNKNOWN: { text: 'not the committed model, and no offer for it', fix: 'run: smart-zone model install' },
+  MODEL_TRIAL: { text: 'the new model did not survive its trial: the one before it is in force again', fix: 'find out why the TA died, and push a mended model with a higher sequence number' },
+  MODEL_SUPERSEDED: { text: 'a push with a higher sequence number took its place', fix: 'pack the model with a higher sequence number if it is still wanted' },
+  MODEL_DISK: { text: "the package does not fit on the device's disk", fix: 'free space, or raise models.maxMebibytes' },
   TEE_UNREACHABLE: { text: 'the TEE cannot be opened', fix: 'run: smart-zone doctor' },
   TEE_DIED: { text: 'the TA panicked or was killed', fix: 'none: the agent opens it again' },
   TEE_TIMEOUT: { text: 'the TEE did not answer in time', fix: 'none: the agent opens it again; if it persists check tee-supplicant' },

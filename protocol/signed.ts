@@ -24,7 +24,9 @@ export type Purpose =
   | 'label'
   | 'telemetry'
   | 'receipt'
-  | 'model-offer';
+  | 'model-offer'
+  | 'model-package'
+  | 'model-status';
 
 /** external_aad of everything that is signed or sealed for `purpose`. */
 export function purposeAad(purpose: Purpose): Uint8Array {

@@ -1,11 +1,10 @@
 import { kidFromHex } from './kid.js';
-import { devicePrefix, Topics, zonePrefix } from './topics.js';
+import { devicePrefix, PackageTopics, Topics, zonePrefix } from './topics.js';
 
 const kid = kidFromHex('0011223344556677');
 const topics = new Topics(devicePrefix('hall'));
 
 test('topics are what the design lists, and parse back', () => {
-  const digest = new Uint8Array(32).fill(0xab);
   const made: Record<string, unknown> = {
     'smartzone/hall/state': { kind: 'state' },
     'smartzone/hall/owner/reply': { kind: 'ownerReply' },
@@ -15,7 +14,6 @@ test('topics are what the design lists, and parse back', () => {
     'smartzone/hall/rules/0011223344556677/hello': { kind: 'rulesHello', kid },
     'smartzone/hall/rules/0011223344556677/offer': { kind: 'rulesOffer', kid },
     'smartzone/hall/label/0011223344556677': { kind: 'label', kid },
-    [`smartzone/hall/model/segment/${'ab'.repeat(32)}`]: { kind: 'modelSegment', digest },
   };
   expect([
     topics.state,
@@ -26,7 +24,6 @@ test('topics are what the design lists, and parse back', () => {
     topics.rulesHello(kid),
     topics.rulesOffer(kid),
     topics.label(kid),
-    topics.modelSegment(digest),
   ]).toEqual(Object.keys(made));
   for (const [topic, parsed] of Object.entries(made)) expect(topics.parse(topic)).toEqual(parsed);
 });
@@ -52,7 +49,17 @@ test('every topic without variable levels parses to its own name', () => {
 test('filters put + in the variable level', () => {
   expect(topics.sensorFrame('+')).toBe('smartzone/hall/sensor/+/frame');
   expect(topics.label('+')).toBe('smartzone/hall/label/+');
-  expect(topics.modelSegment('+')).toBe('smartzone/hall/model/segment/+');
+});
+
+test('a package has topics of its own, the same for all devices', () => {
+  const topicsOf = new PackageTopics(new Uint8Array(32).fill(0xab));
+  const prefix = `smartzone/model/${'ab'.repeat(32)}`;
+  expect(topicsOf.announcement).toBe(`${prefix}/package`);
+  expect(topicsOf.segment('+')).toBe(`${prefix}/segment/+`);
+  expect(topicsOf.segmentOf(topicsOf.segment(17))).toBe(17);
+  for (const other of [`${prefix}/segment/017`, `${prefix}/segment/`, `${prefix}/package`, 'x/segment/1'])
+    expect(topicsOf.segmentOf(other)).toBeUndefined();
+  expect(() => devicePrefix('model')).toThrow(RangeError);
 });
 
 test('zones have their own prefix', () => {
@@ -71,7 +78,7 @@ test.each([
   'smartzone/hall/sensor/001122334455667G/frame',
   'smartzone/hall/sensor/0011223344556677/frame/more',
   'smartzone/hall/label/0011223344556677/frame',
-  'smartzone/hall/model/segment/abcd',
+  'smartzone/hall/model/segment/1',
   'smartzone/hall/constructor',
 ])('%s is none of them', (topic) => {
   expect(topics.parse(topic)).toBeUndefined();

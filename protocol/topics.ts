@@ -1,6 +1,6 @@
 /** Topics (design: "Topics"): made here only, so that broker rules, agent and clients agree. */
 import { kidFromHex, kidToHex, type Kid } from './kid.js';
-import { fromHex, toHex } from './bytes.js';
+import { toHex } from './bytes.js';
 
 const ROOT = 'smartzone';
 
@@ -12,6 +12,32 @@ export function devicePrefix(device: string): string {
 /** Prefix of a zone's sensor topics: several devices subscribe to them with `$share`. */
 export function zonePrefix(zone: Kid): string {
   return `${ROOT}/zone/${kidToHex(zone)}`;
+}
+
+/** Topics of one package, the same for all devices. @param manifestDigest its manifest's SHA-256 */
+export class PackageTopics {
+  readonly prefix: string;
+
+  constructor(manifestDigest: Uint8Array) {
+    this.prefix = `${ROOT}/model/${toHex(manifestDigest)}`;
+  }
+
+  /** Publisher, retained: model-package. */
+  get announcement(): string {
+    return `${this.prefix}/package`;
+  }
+
+  /** Publisher: one segment's ciphertext. */
+  segment(index: number | '+'): string {
+    return `${this.prefix}/segment/${index}`;
+  }
+
+  /** Index of a segment from its topic, or undefined where it is none of this package. */
+  segmentOf(topic: string): number | undefined {
+    const start = `${this.prefix}/segment/`;
+    const index = topic.startsWith(start) ? topic.slice(start.length) : '';
+    return /^(0|[1-9]\d{0,4})$/.test(index) ? Number(index) : undefined;
+  }
 }
 
 /** Topics under one prefix, and the subscription filters over their variable levels. */
@@ -81,15 +107,11 @@ export class Topics {
   get modelOffer(): string {
     return `${this.prefix}/model/offer`;
   }
-  /** Publisher: a ciphertext segment, by the SHA-256 of its bytes. */
-  modelSegment(digest: Uint8Array | '+'): string {
-    return `${this.prefix}/model/segment/${digest === '+' ? '+' : toHex(digest)}`;
-  }
-  /** Agent: the digests it lacks. */
+  /** Agent: which segments of which package it lacks. */
   get modelWant(): string {
     return `${this.prefix}/model/want`;
   }
-  /** TA, retained. */
+  /** Agent, retained: progress, and the TA's signed word. */
   get modelStatus(): string {
     return `${this.prefix}/model/status`;
   }
@@ -104,14 +126,11 @@ export class Topics {
     if (rest.length > 0) return undefined;
     const kind = WITH_KID.get(last === undefined ? first : `${first}/${last}`);
     if (kind !== undefined) return KID.test(id) ? { kind, kid: kidFromHex(id) } : undefined;
-    if (first === 'model' && id === 'segment' && last !== undefined && DIGEST.test(last))
-      return { kind: 'modelSegment', digest: fromHex(last) };
     return undefined;
   }
 }
 
 const KID = /^[0-9a-f]{16}$/;
-const DIGEST = /^[0-9a-f]{64}$/;
 
 const PLAIN = new Map([
   ['state', 'state'],
@@ -152,17 +171,14 @@ export type PlainTopic =
 export type KidTopic =
   'sensorOffer' | 'sensorFrame' | 'sensorReceipt' | 'rulesHello' | 'rulesOffer' | 'label';
 
-export type ParsedTopic =
-  | { readonly kind: PlainTopic }
-  | { readonly kind: KidTopic; readonly kid: Kid }
-  | { readonly kind: 'modelSegment'; readonly digest: Uint8Array };
+export type ParsedTopic = { readonly kind: PlainTopic } | { readonly kind: KidTopic; readonly kid: Kid };
 
 function level(kid: Kid | '+'): string {
   return kid === '+' ? '+' : kidToHex(kid);
 }
 
 function oneLevel(name: string): string {
-  if (name === '' || name === 'zone' || /[/+#\0]/.test(name))
+  if (name === '' || name === 'zone' || name === 'model' || /[/+#\0]/.test(name))
     throw new RangeError(`not a device name for topics: ${JSON.stringify(name)}`);
   return name;
 }

@@ -12,6 +12,7 @@
 #include "trust/security_level.h"
 #include "trust/state.h"
 #include "trust/statistics.h"
+#include "trust/trial.h"
 
 #include <string.h>
 #include <tee_internal_api.h>
@@ -37,6 +38,7 @@ static const struct {
     {SZ_CMD_MODEL_BEGIN, sz_on_model_begin, 8192, 0},
     {SZ_CMD_MODEL_SEGMENT, sz_on_model_segment, SZ_BUFFER_IN, STREAMS},
     {SZ_CMD_CONTINUE, sz_on_continue, SZ_BUFFER_IN, STREAMS},
+    {SZ_CMD_MODEL_STATUS, sz_on_model_status, 0, UNCLAIMED_TOO},
 };
 
 static uintptr_t sessions; /* how many were opened so far: a session's context is its number */
@@ -59,6 +61,7 @@ TEE_Result TA_CreateEntryPoint(void)
     if (code != SZ_OK) {
         return code == SZ_STORAGE_FAILED ? TEE_ERROR_CORRUPT_OBJECT : TEE_ERROR_GENERIC;
     }
+    sz_trial_begin();
     sz_epoch_next();
     sz_security_level_find();
     return TEE_SUCCESS;

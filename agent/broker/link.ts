@@ -51,6 +51,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   readonly #backoff: Backoff;
   readonly #now: () => number;
   readonly #retained = new Map<string, Buffer>();
+  /** Beside the fixed ones. */
+  readonly #subscribed = new Set<string>();
   readonly #outbox: Outbox;
   #client: MqttClient | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -118,6 +120,24 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
    */
   publish(topic: string, payload: Buffer, expirySeconds?: number): Promise<void> {
     return this.#outbox.add({ topic, payload, retain: false, expirySeconds });
+  }
+
+  /** Subscribes beside the fixed topics, over reconnections too. What is retained comes with every connection. */
+  subscribe(topics: readonly string[]): void {
+    for (const topic of topics) this.#subscribed.add(topic);
+    if (this.#online) this.#attempt(this.#client?.subscribeAsync([...topics], { qos: 1 }));
+  }
+
+  unsubscribe(topics: readonly string[]): void {
+    for (const topic of topics) this.#subscribed.delete(topic);
+    if (this.#online) this.#attempt(this.#client?.unsubscribeAsync([...topics]));
+  }
+
+  /** The next connection does it again. */
+  #attempt(change: Promise<unknown> | undefined): void {
+    change?.catch((error: unknown) =>
+      this.#log.warn('changing subscriptions failed', { reason: (error as Error).message }),
+    );
   }
 
   /** Connects again when certificates or password on disk are not those in use. */
@@ -188,7 +208,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     this.#connections += 1;
     try {
       // Before the session's waiting frames are worked on: a broker without our subscriptions sends nothing.
-      const topics = [...this.#options.subscriptions];
+      const topics = [...this.#options.subscriptions, ...this.#subscribed];
       const granted = await client.subscribeAsync(topics, { qos: 1 });
       const refused = granted.filter(({ qos }) => qos > 2).map(({ topic }) => topic);
       if (refused.length > 0)

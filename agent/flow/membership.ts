@@ -1,5 +1,7 @@
 import type { Topics } from '../../protocol/topics.js';
 import { isSmartZoneError } from '../../protocol/errors.js';
+import { parseProfiledSign1 } from '../../protocol/cose/sign1.js';
+import { readRoster, type Roster } from '../../protocol/messages/roster.js';
 import type { BrokerLink } from '../broker/link.js';
 import type { Log } from '../log.js';
 import type { TeeClient } from '../tee/client.js';
@@ -21,6 +23,13 @@ export class Membership {
     private readonly labelOffers: LabelOffers,
     private readonly log: Log,
   ) {}
+
+  /** The roster that the TA took, unverified here: the TA has verified it. */
+  get roster(): Roster | undefined {
+    if (!this.#roster || !this.#inForce) return undefined;
+    const { payload } = parseProfiledSign1(this.#roster);
+    return payload === null ? undefined : readRoster(payload);
+  }
 
   async receiveStatement(statement: Buffer): Promise<void> {
     try {

@@ -28,6 +28,8 @@ export interface PumpParts {
   readonly labelOffers: LabelOffers;
   readonly receipts: Receipts;
   readonly counters: Counters;
+  /** A model is being loaded. */
+  readonly loading: () => boolean;
 }
 
 /** A frame during which the TA died so often is taken for the cause. */
@@ -196,6 +198,10 @@ export class FramePump {
         if (isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT')) {
           deaths += 1;
           if (deaths < DEATHS_PER_FRAME) continue;
+        } else if (isSmartZoneError(error, 'NO_MODEL') && this.#parts.loading()) {
+          // The one before had to go to make room: frames wait for what comes.
+          await new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS));
+          continue;
         } else if (isSmartZoneError(error, 'BUSY') && busy < BUSY_RETRIES) {
           busy += 1;
           await new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS));

@@ -1,6 +1,8 @@
+import { Buffer } from 'node:buffer';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 import { verifyHello } from '../../protocol/messages/hello.js';
 import { encodeModelBegin } from '../../protocol/messages/model-begin.js';
+import { verifyModelStatus, type DeviceModelStatus } from '../../protocol/messages/model-status.js';
 import type { Log } from '../log.js';
 import type { TeeClient } from '../tee/client.js';
 import type { ModelStore, StoredPackage } from './model-store.js';
@@ -20,23 +22,38 @@ export interface ModelStatus {
   readonly total?: number;
 }
 
-const TEE_LOST = ['TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE'] as const;
+interface Reports {
+  readonly model: (status: ModelStatus) => void;
+  /** The TA's own signed word. */
+  readonly signed: (status: Uint8Array) => void;
+}
 
-/** Brings the model on disk into the TA: the staged one if the TA takes it, else the committed one. */
+const TEE_LOST = ['TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE'] as const;
+/** A package whose installation ended the TA so often is not tried again. */
+const DEATHS = 2;
+
+/** Brings the models on disk into the TA: the staged one if the TA takes it, else the one that is committed. */
 export class ModelLoader {
-  /** Fingerprints of what the TA refused: the same again would be refused again. */
-  readonly #failed = new Set<string>();
+  /** Why the TA refused a package, by fingerprint: the same again would be refused again. */
+  readonly #failed = new Map<string, SmartZoneError>();
+  readonly #deaths = new Map<string, number>();
   #status: ModelStatus = { state: 'none' };
+  #onTrial = false;
 
   constructor(
     private readonly tee: TeeClient,
     private readonly store: ModelStore,
     private readonly log: Log,
-    private readonly report: (status: ModelStatus) => void,
+    private readonly reports: Reports,
   ) {}
 
   get status(): ModelStatus {
     return this.#status;
+  }
+
+  /** The TA wants to be asked again, once there were labels. */
+  get onTrial(): boolean {
+    return this.#onTrial;
   }
 
   /**
@@ -44,38 +61,76 @@ export class ModelLoader {
    * one that runs goes on running. Throws when the TEE was lost.
    */
   async refresh(): Promise<void> {
-    if (await this.#installStaged()) return;
+    if (!(await this.#installStaged())) await this.#loadCommitted();
+    await this.settle();
+  }
+
+  /** Why the staged package was not taken; undefined: it was, or there is none. */
+  async refusal(): Promise<SmartZoneError | undefined> {
+    const staged = await this.#readable(() => this.store.staged());
+    return staged && this.#failed.get(staged.fingerprint);
+  }
+
+  /** Lets the TA store what a model on trial has achieved, gives it what can stay in memory, and publishes its word. */
+  async settle(): Promise<DeviceModelStatus> {
+    const { signed, wanted, onTrial } = await this.tee.modelStatus();
+    const status = verifyModelStatus(signed, verifyHello(await this.tee.hello()).signingKey);
+    this.#onTrial = onTrial;
+    this.reports.signed(signed);
+    if (wanted !== undefined) await this.#grow(status, wanted);
+    return status;
+  }
+
+  /** After another model's failed installation there is room again for what the running one gave up. */
+  async #grow(status: DeviceModelStatus, first: number): Promise<void> {
+    const current = await this.#readable(() => this.store.current());
+    if (!current || current.digest !== committedDigest(status)) return;
+    await this.tee.useModel(current.file, current.places, true);
+    for (let wanted: number | undefined = first; wanted !== undefined;)
+      ({ wanted } = await this.tee.modelSegment(wanted));
+  }
+
+  async #loadCommitted(): Promise<void> {
     const { modelActive } = await this.tee.ping();
     const current = await this.#readable(() => this.store.current());
-    if (!current) {
-      if (!modelActive && this.#status.state !== 'failed') this.#say({ state: 'none' });
-      return;
-    }
-    const { sequence, fingerprint } = current;
-    if (modelActive && sequence === verifyHello(await this.tee.hello()).modelSequence) {
+    if (modelActive && current) {
+      const { sequence } = current;
+      if (sequence !== verifyHello(await this.tee.hello()).modelSequence) return;
       await this.#readable(() => this.tee.useModel(current.file, current.places, true));
-      if (this.#status.state === 'none') this.#say({ state: 'active', sequence });
+      if (this.#status.state !== 'active') this.#say({ state: 'active', sequence });
       return;
     }
-    if (!this.#failed.has(fingerprint)) await this.#load(current);
+    if (modelActive) return;
+    if (current && !this.#failed.has(current.fingerprint) && (await this.#load(current))) return;
+    // The TA may have gone back: after a trial that failed, or because the owner said so.
+    const failure = current && this.#failed.get(current.fingerprint);
+    if (current && !isSmartZoneError(failure, 'MODEL_TRIAL', 'MODEL_UNKNOWN')) return;
+    const previous = await this.#readable(() => this.store.previous());
+    if (previous && (await this.#load(previous))) {
+      await this.store.takeBack();
+      this.log.warn('the model before is in force again', { sequence: previous.sequence });
+    } else if (!current && this.#status.state !== 'failed') {
+      this.#say({ state: 'none' });
+    }
   }
 
   async #installStaged(): Promise<boolean> {
     const staged = await this.#readable(() => this.store.staged());
     if (!staged || this.#failed.has(staged.fingerprint)) return false;
-    if (!(await this.#load(staged))) return false;
-    await this.store.promote();
+    if (!(await this.#load(staged, true))) return false;
+    const { previous } = await this.settle();
+    await this.store.promote(previous && Buffer.from(previous[1]).toString('hex'));
     return true;
   }
 
   /** Gives a package to the TA. Returns whether it is active now. */
-  async #load(stored: StoredPackage): Promise<boolean> {
-    const { sequence, file, places } = stored;
+  async #load(stored: StoredPackage, install = false): Promise<boolean> {
+    const { sequence, file, places, fingerprint } = stored;
     const total = places.length;
     let streamed = 0;
     try {
       await this.tee.useModel(file, places, false);
-      let wanted = await this.#begin(stored);
+      let wanted = await this.#begin(stored, install);
       let done = 0;
       this.#say({ state: 'loading', sequence, done, total });
       while (wanted !== undefined) {
@@ -87,9 +142,18 @@ export class ModelLoader {
           this.#say({ state: 'loading', sequence, done, total });
       }
     } catch (error) {
-      if (isSmartZoneError(error, ...TEE_LOST)) throw error;
-      this.#fail(error as Error, stored);
-      return false;
+      if (!isSmartZoneError(error, ...TEE_LOST)) {
+        this.#fail(error as Error, stored);
+        return false;
+      }
+      const deaths = (this.#deaths.get(fingerprint) ?? 0) + 1;
+      this.#deaths.set(fingerprint, deaths);
+      if (install && deaths >= DEATHS && error.code !== 'TEE_UNREACHABLE')
+        this.#fail(
+          new SmartZoneError(error.code, `the TA ended ${deaths} times while it was installed`),
+          stored,
+        );
+      throw error;
     }
     this.log.info('a model is active', { sequence, streamed });
     this.#say({ state: 'active', sequence, ...(streamed > 0 && { streamed }) });
@@ -97,11 +161,11 @@ export class ModelLoader {
   }
 
   /** As the committed model first: after a power cut between the TA's commit and ours it is. */
-  async #begin({ envelope }: StoredPackage): Promise<number | undefined> {
+  async #begin({ envelope }: StoredPackage, install: boolean): Promise<number | undefined> {
     try {
       return await this.tee.modelBegin(encodeModelBegin(envelope, null));
     } catch (error) {
-      const offer = await this.store.offer();
+      const offer = install ? await this.store.offer() : undefined;
       if (!isSmartZoneError(error, 'MODEL_UNKNOWN') || !offer) throw error;
       return await this.tee.modelBegin(encodeModelBegin(envelope, offer));
     }
@@ -118,14 +182,18 @@ export class ModelLoader {
   }
 
   #fail(error: Error, stored?: StoredPackage): void {
-    const code = isSmartZoneError(error) ? error.code : 'MODEL_PROFILE';
-    if (stored) this.#failed.add(stored.fingerprint);
-    this.log.error('a model cannot be used', { code, reason: error.message, sequence: stored?.sequence });
-    this.#say({ state: 'failed', code, reason: error.message, ...(stored && { sequence: stored.sequence }) });
+    const failure = isSmartZoneError(error) ? error : new SmartZoneError('MODEL_PROFILE', error.message);
+    const { code, message: reason } = failure;
+    if (stored) this.#failed.set(stored.fingerprint, failure);
+    this.log.error('a model cannot be used', { code, reason, sequence: stored?.sequence });
+    this.#say({ state: 'failed', code, reason, ...(stored && { sequence: stored.sequence }) });
   }
 
   #say(status: ModelStatus): void {
     this.#status = status;
-    this.report(status);
+    this.reports.model(status);
   }
 }
+
+const committedDigest = ({ committed }: DeviceModelStatus): string | undefined =>
+  committed && Buffer.from(committed[1]).toString('hex');

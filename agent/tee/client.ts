@@ -211,6 +211,12 @@ export class TeeClient extends EventEmitter<TeeEvents> {
     return { wanted: segmentWanted(reply), streamed: reply.d };
   }
 
+  /** The TA's signed word on its models; it stores what a model on trial has achieved. */
+  async modelStatus(): Promise<{ signed: Uint8Array; wanted: number | undefined; onTrial: boolean }> {
+    const reply = await this.#call(Command.MODEL_STATUS);
+    return { signed: reply.output, wanted: segmentWanted(reply), onTrial: reply.c === 1 };
+  }
+
   /** A command that succeeds, or throws the TA's error. */
   async #call(command: Command, input?: Uint8Array, value?: number): Promise<InvokeReply> {
     return accepted(await this.#invoke(command, input, value));

@@ -173,16 +173,15 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
         'STATE_ROLLED_BACK',
         `${name}: roster ${hello.rosterVersion}, had ${seen.roster}`,
       );
-    if (hello.modelSequence !== 0 && hello.modelSequence < seen.model)
-      throw new SmartZoneError(
-        'STATE_ROLLED_BACK',
-        `${name}: model ${hello.modelSequence}, had ${seen.model}`,
-      );
+    // A device that went back to an older model by its own rules still names the highest one that it had.
+    const model = hello.modelFloor ?? hello.modelSequence;
+    if (model !== 0 && model < seen.model)
+      throw new SmartZoneError('STATE_ROLLED_BACK', `${name}: model ${model}, had ${seen.model}`);
     if (this.pastBoots.has(toHex(hello.bootNonce)))
       throw new SmartZoneError('STALE_NONCE', `${name}: the hello of an earlier boot`);
     this.boots.add(toHex(hello.bootNonce));
     DeviceTrust.bound(this.boots);
-    this.witness.sawDevice(hello.device, { roster: hello.rosterVersion, model: hello.modelSequence });
+    this.witness.sawDevice(hello.device, { roster: hello.rosterVersion, model });
     this.trusted = { name, kid: hello.device, hello, behind: hello.rosterVersion < roster.version };
     this.emit('device', this.trusted);
   }

@@ -27,6 +27,8 @@ export interface Hello {
   readonly claimNonce?: Uint8Array;
   /** Present while a model is active. */
   readonly inputShape?: InputShape;
+  /** Present where it is not `modelSequence`: the device went back to an older model, or the owner raised the floor. */
+  readonly modelFloor?: number;
 }
 
 const codec = struct<Hello>(
@@ -42,6 +44,7 @@ const codec = struct<Hello>(
     packingTarget: field(10, text()),
     claimNonce: optional(11, nonce),
     inputShape: optional(12, inputShapeCodec),
+    modelFloor: optional(13, uint),
   },
   [[1, PROTOCOL_VERSION]],
 );

@@ -12,7 +12,8 @@ export interface ModelPackage {
   readonly segments: readonly Uint8Array[];
 }
 
-const MAGIC = 'smart-zone/1/package';
+/** The first item of a package. */
+export const MAGIC = 'smart-zone/1/package';
 /** Far beyond what a device holds. */
 const MOST_BYTES = 256 * 1024 * 1024;
 

@@ -1,4 +1,5 @@
 import { equalBytes } from '../bytes.js';
+import type { CborValue } from '../cbor.js';
 import { SmartZoneError } from '../errors.js';
 import type { Kid } from '../kid.js';
 import type { SigningKey } from '../keys.js';
@@ -24,7 +25,11 @@ export type OwnerAction =
       readonly owners: readonly Uint8Array[];
     }
   /** Forgets members, channels and model; keeps identity, owners and counters. */
-  | { readonly type: 'reset' };
+  | { readonly type: 'reset' }
+  /** The model before the committed one is committed again. */
+  | { readonly type: 'rollback' }
+  /** Raises the floor of model sequence numbers. */
+  | { readonly type: 'rebase'; readonly floor: number };
 
 export interface OwnerStatement {
   /** The device; while unclaimed, the kid of its hello. */
@@ -41,15 +46,38 @@ export interface OwnerStatement {
 const claim = tuple<readonly [1, readonly Uint8Array[]]>(oneOf(1), array(publicKey, 1, 3));
 const reset = tuple<readonly [2]>(oneOf(2));
 
+const rollback = tuple<readonly [3]>(oneOf(3));
+const rebase = tuple<readonly [4, number]>(oneOf(4), uint);
+
+const encodeAction = (value: OwnerAction): CborValue => {
+  switch (value.type) {
+    case 'claim':
+      return claim.encode([1, value.owners]);
+    case 'reset':
+      return reset.encode([2]);
+    case 'rollback':
+      return rollback.encode([3]);
+    case 'rebase':
+      return rebase.encode([4, value.floor]);
+  }
+};
+
 const action: Codec<OwnerAction> = {
-  encode: (value) => (value.type === 'claim' ? claim.encode([1, value.owners]) : reset.encode([2])),
+  encode: encodeAction,
   decode: (value, where) => {
     if (!Array.isArray(value)) return refuse(where, 'not an array');
-    if (value[0] === 2) {
-      reset.decode(value, where);
-      return { type: 'reset' };
+    switch (value[0]) {
+      case 2:
+        reset.decode(value, where);
+        return { type: 'reset' };
+      case 3:
+        rollback.decode(value, where);
+        return { type: 'rollback' };
+      case 4:
+        return { type: 'rebase', floor: rebase.decode(value, where)[1] };
+      default:
+        return { type: 'claim', owners: claim.decode(value, where)[1] };
     }
-    return { type: 'claim', owners: claim.decode(value, where)[1] };
   },
 };
 

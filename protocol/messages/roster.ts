@@ -2,7 +2,18 @@ import { equalBytes } from '../bytes.js';
 import { SmartZoneError } from '../errors.js';
 import { signingKid, type Kid } from '../kid.js';
 import type { SigningKey } from '../keys.js';
-import { array, enumeration, field, kid, name, optional, publicKey, struct, uint } from '../schema.js';
+import {
+  array,
+  decodeWith,
+  enumeration,
+  field,
+  kid,
+  name,
+  optional,
+  publicKey,
+  struct,
+  uint,
+} from '../schema.js';
 import { keyWithKid, openSigned, sealSigned } from '../signed.js';
 import { securityLevelCodec, type SecurityLevel } from './hello.js';
 
@@ -81,6 +92,11 @@ export function verifyRoster(bytes: Uint8Array, owners: readonly Uint8Array[]): 
     if (key === undefined) throw new SmartZoneError('NOT_OWNER', 'roster');
     return key;
   }).body;
+}
+
+/** A roster's content, for those to whom somebody else has verified it. */
+export function readRoster(payload: Uint8Array): Roster {
+  return decodeWith(codec, payload, 'roster');
 }
 
 export function findMember(roster: Roster, id: Kid, role?: Role): Member | undefined {

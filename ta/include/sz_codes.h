@@ -23,6 +23,7 @@ enum sz_command {
     SZ_CMD_MODEL_BEGIN = 11, /* in: CBOR [suit-envelope, model-offer / null]; null loads the committed model after a restart. b: first segment wanted. Status MODEL_MEMORY: as MODEL_SEGMENT */
     SZ_CMD_MODEL_SEGMENT = 12, /* in: segment ciphertext; a: its index. b: next segment wanted, which may be one that was sent before, or 0xffffffff when that was all. c: 1 once the model is active. d: bytes that it streams for each frame. Status MODEL_MEMORY: b: bytes needed, c: bytes there are, d: bytes of the arena among those needed */
     SZ_CMD_CONTINUE = 13, /* in: ciphertexts of the first segments of wanted-segments, one after the other; a: index of the first. Replies as FRAME does; every error ends the inference, whose frame can be sent again */
+    SZ_CMD_MODEL_STATUS = 14, /* in: empty. out: model-status. Stores what a model on trial has achieved. b: a segment of the active model that can stay in memory from now on (give it with MODEL_SEGMENT), or 0xffffffff. c: 1 while the committed model is on trial */
 };
 
 enum sz_code {
@@ -77,6 +78,9 @@ enum sz_code {
     SZ_MODEL_GOLDEN = 508, /* the self-test's output differs from the publisher's */
     SZ_MODEL_ORDER = 509, /* not the segment that is wanted next */
     SZ_MODEL_UNKNOWN = 510, /* not the committed model, and no offer for it */
+    SZ_MODEL_TRIAL = 511, /* the new model did not survive its trial: the one before it is in force again */
+    SZ_MODEL_SUPERSEDED = 512, /* a push with a higher sequence number took its place */
+    SZ_MODEL_DISK = 513, /* the package does not fit on the device's disk */
     SZ_TEE_UNREACHABLE = 600, /* the TEE cannot be opened */
     SZ_TEE_DIED = 601, /* the TA panicked or was killed */
     SZ_TEE_TIMEOUT = 602, /* the TEE did not answer in time */

@@ -87,7 +87,19 @@ enum sz_code sz_model_load_begin(const struct sz_manifest *manifest, const uint8
     return SZ_OK;
 }
 
-static enum sz_code take_header(const volatile uint8_t *shared, size_t length)
+/* Beside the running model there is no room, even for a window: that one goes, and the header is wanted
+ * again. */
+static enum sz_code make_room(void)
+{
+    const struct sz_model_commitment commitment = load.slot.commitment;
+    sz_slot_release(&load.slot);
+    load.slot.commitment = commitment;
+    sz_running_release();
+    load.next = 0;
+    return SZ_OK;
+}
+
+static enum sz_code open_header(const volatile uint8_t *shared, size_t length)
 {
     struct sz_slot *const slot = &load.slot;
     enum sz_code code;
@@ -101,6 +113,12 @@ static enum sz_code take_header(const volatile uint8_t *shared, size_t length)
     code = sz_segment_open(slot->commitment.content_key, 0, shared, length, load.manifest.header_digest,
                            slot->header.at);
     return code == SZ_OK ? sz_slot_prepare(slot, &shortage) : code;
+}
+
+static enum sz_code take_header(const volatile uint8_t *shared, size_t length)
+{
+    const enum sz_code code = open_header(shared, length);
+    return code == SZ_MODEL_MEMORY && load.install && sz_model_active() ? make_room() : code;
 }
 
 /* Every segment is verified when the model is loaded, whether it stays or not. */

@@ -63,15 +63,18 @@ enum sz_code sz_manifest_verify(const uint8_t *envelope, size_t length, const ui
 
 /* Starts loading: conditions (vendor, class, TA version, target, memory) are checked here; the sequence floor
  * and the signature are the caller's. content_key is copied. Any earlier load under way is wiped; the running
- * model is not touched. install: after the golden test the caller must commit before sz_model_activate().  */
+ * model is not touched; it gives up memory to an install step by step, and goes where that is not enough: the
+ * committed model is then to be loaded again should the install fail. install: after the golden test the
+ * caller must commit before sz_model_activate().  */
 enum sz_code sz_model_load_begin(const struct sz_manifest *manifest, const uint8_t content_key[16],
                                  bool install);
 
 /* Takes the ciphertext of segment `index` from shared memory: it is copied once, in pieces, hashed and
  * decrypted into secure memory; nothing is used before digest and tag are right. Any error but MODEL_ORDER
  * ends the load and wipes it. *next: the segment wanted next, which may have been there before (the golden
- * test of a model that does not fit streams it); when the golden test passed, *next = UINT32_MAX and *loaded
- * is true. Without a load under way: a segment that sz_model_activate() wanted. */
+ * test of a model that does not fit streams it; the header where the running model had to go first); when the
+ * golden test passed, *next = UINT32_MAX and *loaded is true. Without a load under way: a segment that
+ * sz_model_activate() wanted. */
 enum sz_code sz_model_load_segment(uint32_t index, const volatile uint8_t *shared, size_t length,
                                    uint32_t *next, bool *loaded);
 
@@ -85,6 +88,10 @@ bool sz_model_loaded_is_install(void);
 /* The loaded model becomes the running one; the former one is wiped and freed. Returns the segment wanted
  * next: the former one's memory may let more of them stay. UINT32_MAX: none. */
 uint32_t sz_model_activate(void);
+
+/* A segment of the running model that can stay in memory from now on, as after a load that failed beside it;
+ * it is given with sz_model_load_segment(). UINT32_MAX: none, or a load is under way. */
+uint32_t sz_model_growth_wanted(void);
 
 /* After MODEL_MEMORY: bytes needed, bytes there are, and the arena's part in what is needed. */
 void sz_model_shortage(uint32_t *needed, uint32_t *available, uint32_t *arena);

@@ -19,12 +19,22 @@ void sz_running_replace(const struct sz_slot *slot)
     running = *slot;
 }
 
-void sz_model_release(void)
+void sz_running_release(void)
 {
-    sz_model_load_abort();
     sz_buffer_release(&growing.place);
     sz_slot_release(&running);
     sz_wipe(&last, sizeof last);
+}
+
+void sz_model_release(void)
+{
+    sz_model_load_abort();
+    sz_running_release();
+}
+
+uint32_t sz_model_growth_wanted(void)
+{
+    return sz_model_loading() ? UINT32_MAX : sz_running_grow_wanted();
 }
 
 bool sz_running_shrink(void)

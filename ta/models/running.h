@@ -11,6 +11,9 @@ void sz_running_replace(const struct sz_slot *slot);
  * False: it has nothing to give. */
 bool sz_running_shrink(void);
 
+/* The running model goes, wiped: the caller needs all of its memory. */
+void sz_running_release(void);
+
 /* Where memory is free for one more of the running model's streamed segments, it is wanted: its index in the
  * container. UINT32_MAX: none. */
 uint32_t sz_running_grow_wanted(void);

@@ -3,6 +3,7 @@
 #include "trust/epoch.h"
 #include "trust/roster.h"
 #include "trust/statistics.h"
+#include "trust/trial.h"
 
 #include <string.h>
 
@@ -51,6 +52,7 @@ static enum sz_code write_label(struct sz_call *call, struct sz_channel *channel
         sz_channel_keep_label(channel, answer.facts.number, answer.facts.tag,
                               SZ_BYTES(call->reply, call->reply_length));
         sz_count(SZ_COUNT_LABELS);
+        sz_trial_label();
     }
     return code;
 }

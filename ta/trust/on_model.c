@@ -1,18 +1,38 @@
-/* MODEL_BEGIN, MODEL_SEGMENT: installing a signed model, and loading the committed one after a restart. */
+/* MODEL_BEGIN, MODEL_SEGMENT, MODEL_STATUS: installing a signed model, and loading the committed one after a
+ * restart. */
 #include "trust/answer.h"
 #include "trust/boot.h"
 #include "trust/call.h"
 #include "trust/cbor_read.h"
+#include "trust/cbor_write.h"
 #include "trust/cose_encrypt.h"
 #include "trust/roster.h"
 #include "trust/signed.h"
 #include "trust/state.h"
+#include "trust/trial.h"
 
 #include <string.h>
 
 static const uint64_t SEQUENCE_STEP = 1 << 16;
 
 static uintptr_t job_session; /* whose load is under way; says something only while there is one */
+static uint64_t job_sequence; /* and of what */
+
+/* The last model that was not taken, or did not survive its trial, since the TA started. sequence 0: none. */
+static struct {
+    uint64_t sequence;
+    enum sz_code code;
+} refused;
+
+static enum sz_code remember(enum sz_code code, uint64_t sequence)
+{
+    if (code != SZ_OK && code != SZ_BUSY && code != SZ_MODEL_UNKNOWN && code != SZ_MODEL_ORDER &&
+        sequence != 0) {
+        refused.sequence = sequence;
+        refused.code = code;
+    }
+    return code;
+}
 
 /* At most one job exists, and it is its session's alone. */
 static bool busy_with_another(uintptr_t session)
@@ -133,7 +153,8 @@ static enum sz_code begin_load(const struct sz_manifest *manifest)
         !sz_equal(committed->manifest_digest, manifest->digest, sizeof committed->manifest_digest)) {
         return SZ_MODEL_UNKNOWN;
     }
-    return sz_model_load_begin(manifest, committed->content_key, false);
+    const enum sz_code code = sz_trial_start();
+    return code == SZ_OK ? sz_model_load_begin(manifest, sz_state()->model.content_key, false) : code;
 }
 
 static enum sz_code tell_shortage(struct sz_call *call, enum sz_code code)
@@ -169,6 +190,8 @@ enum sz_code sz_on_model_begin(struct sz_call *call)
     }
     if (code == SZ_OK) {
         code = install ? begin_install(envelope, offer, &manifest) : begin_load(&manifest);
+        remember(code, manifest.sequence);
+        job_sequence = manifest.sequence;
     }
     job_session = call->session;
     call->b = 0; /* the header comes first */
@@ -180,11 +203,13 @@ enum sz_code sz_on_model_begin(struct sz_call *call)
 static enum sz_code commit(void)
 {
     struct sz_state next = *sz_state();
+    struct sz_model_commitment loaded;
     enum sz_code code;
-    sz_model_loaded_commitment(&next.model);
-    next.model_floor = next.model.sequence;
+    sz_model_loaded_commitment(&loaded);
+    sz_trial_enter(&next, &loaded);
     code = sz_state_commit(&next);
     sz_wipe(&next, sizeof next);
+    sz_wipe(&loaded, sizeof loaded);
     return code;
 }
 
@@ -195,6 +220,7 @@ enum sz_code sz_on_model_segment(struct sz_call *call)
     if (busy_with_another(call->session)) {
         return SZ_BUSY;
     }
+    const bool install = sz_model_loading();
     code = sz_model_load_segment(call->a, call->shared, call->shared_length, &call->b, &loaded);
     if (code == SZ_OK && loaded && sz_model_loaded_is_install()) {
         code = commit();
@@ -202,6 +228,7 @@ enum sz_code sz_on_model_segment(struct sz_call *call)
             sz_model_load_abort();
         }
     }
+    remember(code, install ? job_sequence : 0);
     if (code == SZ_OK && loaded) {
         call->b = sz_model_activate();
     }
@@ -210,4 +237,64 @@ enum sz_code sz_on_model_segment(struct sz_call *call)
         call->d = (uint32_t)sz_model_streamed();
     }
     return tell_shortage(call, code);
+}
+
+static void put_model(struct sz_cbor_writer *w, int64_t key, const struct sz_model_commitment *model)
+{
+    sz_cbor_put_int(w, key);
+    sz_cbor_put_array(w, 2);
+    sz_cbor_put_uint(w, model->sequence);
+    sz_cbor_put_bstr(w, model->manifest_digest, sizeof model->manifest_digest);
+}
+
+/* CDDL model-status */
+static size_t write_status(uint8_t *payload, size_t capacity)
+{
+    const struct sz_state *const state = sz_state();
+    struct sz_cbor_writer w = sz_cbor_writer(payload, capacity);
+    uint32_t labels;
+    const bool trial = sz_trial_running(&labels), committed = state->model.sequence != 0;
+    const bool previous = state->previous.sequence != 0, failed = refused.sequence != 0;
+    sz_cbor_put_map(&w, 4u + committed + trial + previous + failed);
+    sz_cbor_put_int(&w, 1);
+    sz_cbor_put_bstr(&w, state->signing.kid, SZ_KID_SIZE);
+    sz_cbor_put_int(&w, 2);
+    sz_cbor_put_bstr(&w, sz_boot()->nonce, SZ_NONCE16_SIZE);
+    sz_cbor_put_int(&w, 3);
+    sz_cbor_put_uint(&w, state->model_floor);
+    sz_cbor_put_int(&w, 4);
+    sz_cbor_put_bool(&w, sz_model_active());
+    if (committed) {
+        put_model(&w, 5, &state->model);
+    }
+    if (trial) {
+        sz_cbor_put_int(&w, 6);
+        sz_cbor_put_array(&w, 2);
+        sz_cbor_put_uint(&w, labels);
+        sz_cbor_put_uint(&w, state->trial_attempts);
+    }
+    if (previous) {
+        put_model(&w, 7, &state->previous);
+    }
+    if (failed) {
+        sz_cbor_put_int(&w, 8);
+        sz_cbor_put_array(&w, 2);
+        sz_cbor_put_uint(&w, refused.sequence);
+        sz_cbor_put_uint(&w, (uint64_t)refused.code);
+    }
+    return sz_cbor_written(&w);
+}
+
+enum sz_code sz_on_model_status(struct sz_call *call)
+{
+    uint8_t payload[256];
+    uint32_t labels;
+    const enum sz_code code = sz_trial_settle();
+    if (code != SZ_OK) {
+        return code;
+    }
+    call->b = sz_model_growth_wanted();
+    call->c = sz_trial_running(&labels) ? 1 : 0;
+    return sz_signed_write(SZ_BYTES(payload, write_status(payload, sizeof payload)), "model-status",
+                           call->reply, call->reply_capacity, &call->reply_length);
 }

@@ -1,4 +1,4 @@
-/* OWNER: claim and reset. ROSTER: who may talk to the device. */
+/* OWNER: claim, reset, rollback and rebase. ROSTER: who may talk to the device. */
 #include "trust/boot.h"
 #include "trust/calendar.h"
 #include "trust/call.h"
@@ -9,10 +9,11 @@
 #include "trust/roster.h"
 #include "trust/signed.h"
 #include "trust/state.h"
+#include "trust/trial.h"
 
 #include <string.h>
 
-enum { COMMAND_CLAIM = 1, COMMAND_RESET = 2 };
+enum { COMMAND_CLAIM = 1, COMMAND_RESET = 2, COMMAND_ROLLBACK = 3, COMMAND_REBASE = 4 };
 enum { REPLY_PAYLOAD_MAX = 160 };
 
 struct statement {
@@ -21,6 +22,7 @@ struct statement {
     uint8_t nonce[SZ_NONCE16_SIZE];
     uint64_t time;
     uint64_t command;
+    uint64_t floor; /* of a rebase */
     uint32_t owner_count;
     uint8_t owners[SZ_MAX_OWNERS][SZ_KEY_SIZE];
 };
@@ -58,7 +60,9 @@ static enum sz_code read_statement(struct sz_bytes payload, struct statement *ou
                 out->owner_count++;
             }
         }
-    } else if (items != 1 || out->command != COMMAND_RESET) {
+    } else if (items == 2 && out->command == COMMAND_REBASE) {
+        out->floor = sz_cbor_uint(&r);
+    } else if (items != 1 || (out->command != COMMAND_RESET && out->command != COMMAND_ROLLBACK)) {
         sz_cbor_fail(&r, SZ_MALFORMED);
     }
     if (sz_cbor_done(&r) == SZ_OK) {
@@ -137,28 +141,64 @@ static enum sz_code begin_anew(void)
     return code;
 }
 
+/* Claim and reset. */
+static enum sz_code prepare_anew(const struct statement *s, struct sz_state *next)
+{
+    next->roster = SZ_BYTES(NULL, 0);
+    sz_wipe(&next->model, sizeof next->model);
+    sz_wipe(&next->previous, sizeof next->previous);
+    next->trial_attempts = 0;
+    next->trial_labels = 0;
+    if (s->command == COMMAND_RESET) {
+        return SZ_OK;
+    }
+    next->owner_count = s->owner_count;
+    memcpy(next->owners, s->owners, sizeof next->owners);
+    next->model_floor = 0; /* floors are a device's, and this is another one */
+    next->roster_floor = 0;
+    return sz_state_new_identity(
+        next); /* never used before: a copy of the unclaimed state is another device */
+}
+
+/* A floor only rises: what lies below it stays refused, and clients that saw it stay right. */
+static enum sz_code prepare_rebase(const struct statement *s, struct sz_state *next)
+{
+    if (s->floor <= next->model_floor) {
+        return SZ_MODEL_SEQUENCE;
+    }
+    next->model_floor = s->floor;
+    return SZ_OK;
+}
+
+static enum sz_code prepare(const struct statement *s, struct sz_state *next)
+{
+    next->owner_counter = s->counter;
+    next->owner_time = s->time > next->owner_time ? s->time : next->owner_time;
+    switch (s->command) {
+    case COMMAND_ROLLBACK:
+        return sz_trial_take_back(next);
+    case COMMAND_REBASE:
+        return prepare_rebase(s, next);
+    default:
+        return prepare_anew(s, next);
+    }
+}
+
 static enum sz_code apply(const struct statement *s)
 {
     struct sz_state next = *sz_state();
-    enum sz_code code = SZ_OK;
-    next.owner_counter = s->counter;
-    next.owner_time = s->time > next.owner_time ? s->time : next.owner_time;
-    next.roster = SZ_BYTES(NULL, 0);
-    sz_wipe(&next.model, sizeof next.model);
-    if (s->command == COMMAND_CLAIM) {
-        next.owner_count = s->owner_count;
-        memcpy(next.owners, s->owners, sizeof next.owners);
-        next.model_floor = 0; /* floors are a device's, and this is another one */
-        next.roster_floor = 0;
-        code = sz_state_new_identity(
-            &next); /* never used before: a copy of the unclaimed state is another device */
-    }
+    enum sz_code code = prepare(s, &next);
     if (code == SZ_OK) {
         code = sz_state_commit(&next);
     }
     sz_wipe(&next, sizeof next);
-    if (code == SZ_OK) {
-        sz_calendar_owner(s->time);
+    if (code != SZ_OK) {
+        return code;
+    }
+    sz_calendar_owner(s->time);
+    if (s->command == COMMAND_ROLLBACK) {
+        sz_model_release(); /* the one before is to be loaded */
+    } else if (s->command != COMMAND_REBASE) {
         code = begin_anew();
     }
     return code;

@@ -68,7 +68,8 @@ enum sz_code sz_on_hello(struct sz_call *call)
     const struct sz_state *const state = sz_state();
     const bool unclaimed = state->owner_count == 0;
     struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
-    sz_cbor_put_map(&w, 10u + (unclaimed ? 1u : 0u) + (sz_model_active() ? 1u : 0u));
+    const bool went_back = state->model_floor != state->model.sequence;
+    sz_cbor_put_map(&w, 10u + unclaimed + sz_model_active() + went_back);
     put_number(&w, 1, 1);
     put_bytes(&w, 2, state->signing.public_key, SZ_KEY_SIZE);
     put_bytes(&w, 3, state->agreement.public_key, SZ_KEY_SIZE);
@@ -87,6 +88,9 @@ enum sz_code sz_on_hello(struct sz_call *call)
     if (sz_model_active()) {
         sz_cbor_put_int(&w, 12);
         put_input_shape(&w, sz_model_input());
+    }
+    if (went_back) {
+        put_number(&w, 13, state->model_floor);
     }
     return sign_reply(call, &w, "hello");
 }

@@ -6,7 +6,12 @@
 #include <string.h>
 #include <tee_internal_api.h>
 
-enum { STATE_VERSION = 1, FIXED_SIZE = 512 };
+enum {
+    STATE_VERSION = 2,
+    STATE_ITEMS = 19,
+    FIRST_VERSION_ITEMS = 14, /* version 1 kept no previous model */
+    FIXED_SIZE = 640,
+};
 
 static const char OBJECT_ID[] = "smart-zone/state";
 static struct sz_state state;
@@ -22,10 +27,17 @@ enum sz_code sz_state_new_identity(struct sz_state *next)
     return code == SZ_OK ? sz_agreement_key_generate(&next->agreement) : code;
 }
 
+static void put_commitment(struct sz_cbor_writer *w, const struct sz_model_commitment *model)
+{
+    sz_cbor_put_uint(w, model->sequence);
+    sz_cbor_put_bstr(w, model->manifest_digest, sizeof model->manifest_digest);
+    sz_cbor_put_bstr(w, model->content_key, sizeof model->content_key);
+}
+
 static size_t encode(const struct sz_state *s, uint8_t *out, size_t capacity)
 {
     struct sz_cbor_writer w = sz_cbor_writer(out, capacity);
-    sz_cbor_put_array(&w, 14);
+    sz_cbor_put_array(&w, STATE_ITEMS);
     sz_cbor_put_uint(&w, STATE_VERSION);
     sz_cbor_put_bstr(&w, s->signing.seed, SZ_KEY_SIZE);
     sz_cbor_put_bstr(&w, s->signing.public_key, SZ_KEY_SIZE);
@@ -37,12 +49,13 @@ static size_t encode(const struct sz_state *s, uint8_t *out, size_t capacity)
     }
     sz_cbor_put_uint(&w, s->owner_counter);
     sz_cbor_put_uint(&w, s->owner_time);
-    sz_cbor_put_uint(&w, s->model.sequence);
-    sz_cbor_put_bstr(&w, s->model.manifest_digest, sizeof s->model.manifest_digest);
-    sz_cbor_put_bstr(&w, s->model.content_key, sizeof s->model.content_key);
+    put_commitment(&w, &s->model);
     sz_cbor_put_uint(&w, s->model_floor);
     sz_cbor_put_uint(&w, s->roster_floor);
     sz_cbor_put_bstr(&w, s->roster.at, s->roster.length);
+    put_commitment(&w, &s->previous);
+    sz_cbor_put_uint(&w, s->trial_attempts);
+    sz_cbor_put_uint(&w, s->trial_labels);
     return sz_cbor_written(&w);
 }
 
@@ -54,14 +67,24 @@ static void read_into(struct sz_cbor_reader *r, uint8_t *out, size_t length)
     }
 }
 
+static void read_commitment(struct sz_cbor_reader *r, struct sz_model_commitment *model)
+{
+    model->sequence = sz_cbor_uint(r);
+    read_into(r, model->manifest_digest, sizeof model->manifest_digest);
+    read_into(r, model->content_key, sizeof model->content_key);
+}
+
 static enum sz_code decode(struct sz_bytes bytes, struct sz_state *s)
 {
     struct sz_cbor_reader r = sz_cbor_reader(bytes);
     struct sz_bytes roster;
-    size_t owners;
+    size_t owners, items;
+    uint64_t version;
     memset(s, 0, sizeof *s);
-    sz_cbor_array_of(&r, 14);
-    if (sz_cbor_uint(&r) != STATE_VERSION) {
+    items = sz_cbor_array(&r);
+    version = sz_cbor_uint(&r);
+    if (!(version == STATE_VERSION && items == STATE_ITEMS) &&
+        !(version == 1 && items == FIRST_VERSION_ITEMS)) {
         return SZ_STORAGE_FAILED;
     }
     read_into(&r, s->signing.seed, SZ_KEY_SIZE);
@@ -78,12 +101,15 @@ static enum sz_code decode(struct sz_bytes bytes, struct sz_state *s)
     }
     s->owner_counter = sz_cbor_uint(&r);
     s->owner_time = sz_cbor_uint(&r);
-    s->model.sequence = sz_cbor_uint(&r);
-    read_into(&r, s->model.manifest_digest, sizeof s->model.manifest_digest);
-    read_into(&r, s->model.content_key, sizeof s->model.content_key);
+    read_commitment(&r, &s->model);
     s->model_floor = sz_cbor_uint(&r);
     s->roster_floor = sz_cbor_uint(&r);
     roster = sz_cbor_bstr(&r);
+    if (version == STATE_VERSION) {
+        read_commitment(&r, &s->previous);
+        s->trial_attempts = (uint32_t)sz_cbor_uint(&r);
+        s->trial_labels = (uint32_t)sz_cbor_uint(&r);
+    }
     if (sz_cbor_done(&r) != SZ_OK || roster.length > SZ_ROSTER_MAX ||
         sz_kid(SZ_CURVE_ED25519, s->signing.public_key, s->signing.kid) != SZ_OK ||
         sz_kid(SZ_CURVE_X25519, s->agreement.public_key, s->agreement.kid) != SZ_OK) {

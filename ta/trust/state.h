@@ -20,7 +20,10 @@ struct sz_state {
     uint64_t owner_counter; /* last one accepted */
     uint64_t owner_time;    /* seconds: the latest time that an owner signed */
     struct sz_model_commitment model;
-    uint64_t model_floor;   /* highest sequence number ever committed */
+    struct sz_model_commitment previous; /* the last one confirmed before it; sequence 0: none */
+    uint32_t trial_attempts;             /* starts of the model on trial (trial.h); 0: it is confirmed */
+    uint32_t trial_labels;               /* labels of those starts, as far as they were stored */
+    uint64_t model_floor;                /* highest sequence number ever committed, or set by the owner */
     uint64_t roster_floor;  /* highest roster version ever in force; a reset forgets the roster, not this */
     struct sz_bytes roster; /* as signed; secure heap, owned by the state; length 0: none */
 };

@@ -94,7 +94,7 @@ const labelsOf = async (device: FaceDevice): Promise<unknown[]> => {
 
 test('labels of a streamed model are those of the resident one, with a large and with a small shared buffer', async () => {
   const resident = await create(model);
-  expect(resident.status).toEqual({ state: 'active', sequence: 1 });
+  expect(resident.status).toMatchObject({ state: 'active', sequence: 1 });
   const expected = await labelsOf(resident);
   // The second leaves room for few segments at a time; in the third the largest do not fit beside another.
   const cases = [

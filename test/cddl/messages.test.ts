@@ -54,11 +54,59 @@ test.each<[string, Partial<sz.Hello>]>([
   ['claimed, without a model', {}],
   ['unclaimed', { claimNonce: fill(16, 10), rosterVersion: 0 }],
   ['with a model', { modelSequence: 2 ** 40, inputShape }],
+  ['gone back to an older model', { modelSequence: 4, modelFloor: 5, inputShape }],
 ])('hello, %s', (_what, change) => {
   const value = { ...hello, ...change };
   const bytes = sz.signHello(value, device);
   isItemOf('hello', bytes);
   expect(sz.verifyHello(bytes)).toEqual({ ...value, device: device.kid });
+});
+
+test.each<[string, Partial<sz.DeviceModelStatus>]>([
+  ['none', {}],
+  [
+    'on trial, after one that was refused',
+    {
+      loaded: true,
+      committed: [5, fill(32, 50)],
+      trial: [12, 1],
+      previous: [4, fill(32, 51)],
+      refused: [6, 508],
+    },
+  ],
+])('model status, %s', (_what, change) => {
+  const value = { device: device.kid, bootNonce, floor: 5, loaded: false, ...change };
+  const bytes = sz.signModelStatus(value, device);
+  isItemOf('model-status', bytes);
+  if (value.committed) isItemOf('committed-model', sz.encodeDeterministic([...value.committed]));
+  expect(sz.verifyModelStatus(bytes, device.publicKey)).toEqual(value);
+});
+
+test('model announcement and want', () => {
+  const value = {
+    envelope: sz.sealModelEnvelope(
+      {
+        sequence: 5,
+        headerDigest: fill(32, 52),
+        headerSize: 100,
+        leastTaVersion: 1,
+        memory: 1000,
+        target: 'ref',
+      },
+      publisher,
+    ).envelope,
+    segments: [
+      [100, fill(32, 52)],
+      [2000, fill(32, 53)],
+    ] as const,
+  };
+  const bytes = sz.signModelAnnouncement(value, publisher);
+  isItemOf('model-package', bytes);
+  expect(sz.verifyModelAnnouncement(bytes, () => publisher.publicKey)).toEqual(value);
+  const want = { manifestDigest: fill(32, 54), segments: [0, 9, 17] };
+  isItemOf('model-want', sz.encodeModelWant(want));
+  expect(sz.decodeModelWant(sz.encodeModelWant(want))).toEqual(want);
+  expect(sz.decodeModelWant(sz.encodeModelWant({ ...want, segments: [] })).segments).toEqual([]);
 });
 
 test('evidence', () => {
@@ -85,6 +133,8 @@ test('evidence', () => {
 test.each<[string, sz.OwnerAction]>([
   ['claim', { type: 'claim', owners: [owner.publicKey, publisher.publicKey] }],
   ['reset', { type: 'reset' }],
+  ['rollback', { type: 'rollback' }],
+  ['rebase', { type: 'rebase', floor: 2 ** 33 }],
 ])('owner statement and reply: %s', (_what, action) => {
   const statement: sz.OwnerStatement = {
     device: device.kid,
@@ -307,7 +357,9 @@ afterAll(() => {
   /** Not messages of their own. */
   const parts = new Set(
     `kid public-key nonce digest channel-id name seconds millis security-level signed input-shape
-     format claim reset member device zone results suit-digest suit-manifest segment`.split(/\s+/),
+     format claim reset rollback rebase member device zone results suit-digest suit-manifest segment`.split(
+      /\s+/,
+    ),
   );
   expect([...grammar.keys()].filter((rule) => !covered.has(rule) && !parts.has(rule))).toEqual([]);
 });

@@ -333,20 +333,24 @@ describe('commands in the middle of an inference', () => {
     await streamed.ta.session(1);
   });
 
-  test('a model that would take its memory ends it; without room for that model it goes on streaming', async () => {
+  test('a model for which there is no room beside it takes its place, and where that fails the committed one comes back', async () => {
     const { record, wanted } = await streamed.pending(channel);
-    const { begin } = await streamed.device.package(streamed.publisher, other, 2);
+    const { begin, signed } = await streamed.device.package(streamed.publisher, other, 2);
     expectOk(await streamed.ta.call('MODEL_BEGIN', begin));
     expect(await finish(wanted)).toBe('OK');
     const next = await streamed.pending(channel);
-    const reply = await streamed.ta.call('MODEL_SEGMENT', other.segments[0], 0);
-    expect(status(reply)).toBe('MODEL_MEMORY');
-    expect(reply.b).toBeGreaterThan(reply.c);
-    expect(reply.b).toBeGreaterThan(reply.d);
-    expect(reply.d).toBeGreaterThanOrEqual(other.graph.plan.arena);
+    // The running model goes, and the header is wanted again.
+    expect(await streamed.ta.call('MODEL_SEGMENT', other.segments[0], 0)).toMatchObject({ a: 0, b: 0, c: 0 });
     expect(await finish(next.wanted)).toBe('NO_INFERENCE');
+    expect(status(await streamed.ta.call('FRAME', next.record))).toBe('NO_MODEL');
+    const damaged = Uint8Array.from(other.segments[0] ?? []).fill(0, 0, 1);
+    damaged[0] = (other.segments[0]?.[0] ?? 0) ^ 1;
+    expect(status(await streamed.ta.call('MODEL_SEGMENT', damaged, 0))).toBe('MODEL_DIGEST');
+    const { envelope, segments } = streamed;
+    expect(await streamed.device.load({ envelope, segments }, null)).toMatchObject({ a: 0, c: 1 });
     expectOk(await streamed.frame(next.record));
     expectOk(await streamed.ta.call('FRAME', record)); // its label is still kept
+    expect(signed.digest).toHaveLength(32);
   });
 
   test('a reset ends it with everything else', async () => {
