@@ -1,6 +1,7 @@
 import { statfs, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
+import { decodeStrict } from '../../protocol/cbor.js';
 import { equalBytes, toHex } from '../../protocol/bytes.js';
 import { parseProfiledSign1 } from '../../protocol/cose/sign1.js';
 import type { Kid } from '../../protocol/kid.js';
@@ -70,20 +71,20 @@ export class PushReceiver {
   async receiveOffer(offer: Buffer): Promise<void> {
     if (offer.length === 0 || this.#job?.offer.equals(offer)) return;
     this.#waiting = undefined;
-    let digest: string | undefined;
+    let digest = '';
     try {
+      digest = namedDigest(offer);
       const publisher = this.#publisherOf(offer);
       if (publisher === undefined) {
         this.#waiting = offer;
         return;
       }
       const verified = verifyModelOffer(offer, publisher);
-      digest = toHex(verified.manifestDigest);
       const committed = await this.parts.store.current().catch(() => undefined);
       if (committed?.digest === digest) return;
       await this.#begin({ offer, digest, topics: new PackageTopics(verified.manifestDigest) });
     } catch (error) {
-      this.#refuse(digest ?? '', error);
+      this.#refuse(digest, error);
     }
   }
 
@@ -311,6 +312,15 @@ export class PushReceiver {
     });
   }
 }
+
+/** The package that an offer names, so that its refusal can name it: not verified. */
+const namedDigest = (offer: Uint8Array): string => {
+  const { payload } = parseProfiledSign1(offer);
+  const map = payload === null ? null : decodeStrict(payload);
+  const digest = map instanceof Map ? (map as ReadonlyMap<unknown, unknown>).get(1) : undefined;
+  if (!(digest instanceof Uint8Array)) throw new SmartZoneError('MALFORMED', 'model offer');
+  return toHex(digest);
+};
 
 const publisherKey = (roster: Roster, kid: Kid): Uint8Array => {
   const member = findMember(roster, kid, 'publisher');

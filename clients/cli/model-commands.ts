@@ -38,6 +38,7 @@ import {
   withQuantiseFlags,
   type QuantiseFlags,
 } from './model-quantise.js';
+import { addPushCommand } from './model-push.js';
 import { addVerifyCommand } from './model-verify.js';
 import { printable } from './output.js';
 import { seenPath } from './places.js';
@@ -115,6 +116,7 @@ export function addModelCommands(program: Command): void {
 
   addQuantiseCommand(model);
   addVerifyCommand(model);
+  addPushCommand(model);
 
   const wrap = deviceCommand(
     model,

@@ -208,6 +208,32 @@ export function addOwnerCommands(program: Command): void {
 
   ownerCommand(
     owner,
+    'rollback <device>',
+    'the device goes back to the model before the committed one',
+    async ({ environment, owner: self, flags, link, args }) => {
+      const which = args[0] ?? '';
+      await self.rollbackModel(await link(), which, flags.timeout * 1000);
+      environment.output.result(
+        { rollback: which },
+        `${printable(which)}: the model before is in force again`,
+      );
+    },
+  );
+
+  ownerCommand(
+    owner,
+    'rebase <device> <sequence>',
+    'raise the floor of model sequence numbers: none up to this one is taken any more',
+    async ({ environment, owner: self, flags, link, args }) => {
+      const which = args[0] ?? '';
+      const floor = numberOption('<sequence>', 1, 2 ** 48)(args[1] ?? '');
+      await self.rebaseModels(await link(), which, floor, flags.timeout * 1000);
+      environment.output.result({ rebase: which, floor }, `${printable(which)}: models above ${floor} only`);
+    },
+  );
+
+  ownerCommand(
+    owner,
     'evidence <device>',
     'ask a claimed device what it is, over a fresh nonce, and verify the answer',
     async ({ environment, owner: self, flags, link, args }) => {

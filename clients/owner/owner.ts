@@ -189,6 +189,30 @@ export class Owner {
    * @throws UNTRUSTED_DEVICE where another device answers at that prefix, TIMED_OUT, or the device's own code
    */
   async reset(link: BrokerLink, which: string, timeout = DEFAULT_TIMEOUT): Promise<number> {
+    await this.instruct(link, which, { type: 'reset' }, timeout);
+    return this.changeRoster(link, {});
+  }
+
+  /**
+   * The device goes back to the model before the committed one.
+   * @throws MODEL_UNKNOWN where it has none to go back to; and as reset()
+   */
+  rollbackModel(link: BrokerLink, which: string, timeout = DEFAULT_TIMEOUT): Promise<void> {
+    return this.instruct(link, which, { type: 'rollback' }, timeout);
+  }
+
+  /** Raises the floor of model sequence numbers. @throws MODEL_SEQUENCE where it is not higher; and as reset() */
+  rebaseModels(link: BrokerLink, which: string, floor: number, timeout = DEFAULT_TIMEOUT): Promise<void> {
+    return this.instruct(link, which, { type: 'rebase', floor }, timeout);
+  }
+
+  /** Sends a statement to a device of the book, with the next counter. */
+  private async instruct(
+    link: BrokerLink,
+    which: string,
+    action: OwnerAction,
+    timeout: number,
+  ): Promise<void> {
     const device = this.book.device(which);
     const hello = await this.readHello(link, device.prefix, timeout);
     if (!equalBytes(hello.signingKey, device.signing))
@@ -197,11 +221,10 @@ export class Owner {
     this.book.update({
       devices: this.devices.map((known) => (known === device ? { ...known, counter } : known)),
     });
-    const statement = this.statement(device.kid, counter, hello.bootNonce, { type: 'reset' });
+    const statement = this.statement(device.kid, counter, hello.bootNonce, action);
     const reply = await this.ask(link, device.prefix, statement, timeout, device.signing);
     if (!equalBytes(reply.signingKey, device.signing))
-      throw new SmartZoneError('UNTRUSTED_DEVICE', 'reset reply');
-    return this.changeRoster(link, {});
+      throw new SmartZoneError('UNTRUSTED_DEVICE', `${action.type} reply`);
   }
 
   /**

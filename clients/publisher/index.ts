@@ -38,6 +38,14 @@ export { memoryOf, residencyWithin, type ModelMemory, type Residency } from './r
 export type { MemoryPlan } from './plan.js';
 export { drawPlan, summaryOf } from './plan-chart.js';
 export { readPlan, type Life, type LifeKind, type PlanOverTime } from './plan-lives.js';
+export {
+  ModelPush,
+  type PushedPackage,
+  type PushOptions,
+  type PushResult,
+  type PushState,
+  type TargetReport,
+} from './push/index.js';
 export { automaticPurpose, PRESETS, type PresetName, type Purpose } from './preset.js';
 export {
   BLAZEFACE_RESULTS,

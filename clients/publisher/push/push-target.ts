@@ -1,0 +1,153 @@
+import { toHex } from '../../../protocol/bytes.js';
+import { codeName, isSmartZoneError } from '../../../protocol/errors.js';
+import { verifyModelStatus, type DeviceModelStatus } from '../../../protocol/messages/model.js';
+import { Topics } from '../../../protocol/topics.js';
+import { DeviceTrust } from '../../trust/index.js';
+import type { Witness } from '../../keys/index.js';
+
+export type PushState =
+  /** Not offered to yet: its stage has not come, or its hello has not. */
+  | 'held'
+  | 'offered'
+  | 'fetching'
+  | 'installing'
+  /** The device says, signed, that the package is its committed model. */
+  | 'committed'
+  /** It went back to the model before. */
+  | 'rolled back'
+  | 'refused'
+  | 'superseded'
+  | 'timed out';
+
+export interface TargetReport {
+  readonly prefix: string;
+  readonly name?: string;
+  readonly state: PushState;
+  readonly have?: number;
+  readonly total?: number;
+  readonly code?: string;
+  readonly reason?: string;
+}
+
+/** What the agent's model/status holds, as far as a publisher reads it. Nothing of it is signed but `signed`. */
+interface StatusMessage {
+  readonly push?: {
+    readonly digest?: unknown;
+    readonly state?: unknown;
+    readonly have?: unknown;
+    readonly total?: unknown;
+    readonly code?: unknown;
+    readonly reason?: unknown;
+  };
+  readonly signed?: unknown;
+}
+
+const FINAL: ReadonlySet<PushState> = new Set([
+  'committed',
+  'rolled back',
+  'refused',
+  'superseded',
+  'timed out',
+]);
+
+/** One device of a push. That it took the model is believed only of its own signature; progress is the agent's word. */
+export class PushTarget {
+  readonly topics: Topics;
+  readonly trust: DeviceTrust;
+  /** Of the package for this device; undefined until its packing target is known. */
+  digest: string | undefined;
+  sequence = 0;
+  /** When something was heard of the push last, by performance.now(). */
+  heard = performance.now();
+  word: DeviceModelStatus | undefined;
+  #state: PushState = 'held';
+  #have: number | undefined;
+  #total: number | undefined;
+  #code: string | undefined;
+  #reason: string | undefined;
+
+  constructor(
+    readonly prefix: string,
+    owner: Uint8Array,
+    witness: Witness,
+  ) {
+    this.topics = new Topics(prefix);
+    this.trust = new DeviceTrust(owner, witness);
+  }
+
+  get state(): PushState {
+    return this.#state;
+  }
+
+  get isFinal(): boolean {
+    return FINAL.has(this.#state);
+  }
+
+  get failed(): boolean {
+    return this.isFinal && this.#state !== 'committed';
+  }
+
+  get report(): TargetReport {
+    const name = this.trust.device?.name;
+    return {
+      prefix: this.prefix,
+      state: this.#state,
+      ...(name !== undefined && { name }),
+      ...(this.#have !== undefined && { have: this.#have }),
+      ...(this.#total !== undefined && { total: this.#total }),
+      ...(this.#code !== undefined && { code: this.#code }),
+      ...(this.#reason !== undefined && { reason: this.#reason }),
+    };
+  }
+
+  set(state: PushState, code?: string, reason?: string): void {
+    this.#state = state;
+    this.#code = code;
+    this.#reason = reason;
+    this.heard = performance.now();
+  }
+
+  /** @param retained from before this push: an earlier push's end says nothing of this one. */
+  receiveStatus(payload: Uint8Array, retained: boolean): void {
+    let message: StatusMessage | null;
+    try {
+      message = JSON.parse(Buffer.from(payload).toString()) as StatusMessage | null;
+    } catch {
+      return;
+    }
+    if (message === null || typeof message !== 'object') return;
+    this.#readWord(message.signed);
+    const { push } = message;
+    if (this.digest === undefined || retained || push?.digest !== this.digest || this.isFinal) return;
+    this.heard = performance.now();
+    const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
+    this.#have = number(push.have) ?? this.#have;
+    this.#total = number(push.total) ?? this.#total;
+    const { state } = push;
+    if (state === 'fetching' || state === 'installing') this.#state = state;
+    if (state === 'refused' || state === 'superseded')
+      this.set(state, textOf(push.code), textOf(push.reason));
+  }
+
+  /** The device's own, signed word: the only thing that ends a push well. */
+  #readWord(signed: unknown): void {
+    const key = this.trust.device?.hello.signingKey;
+    if (typeof signed !== 'string' || key === undefined) return;
+    try {
+      this.word = verifyModelStatus(new Uint8Array(Buffer.from(signed, 'base64url')), key);
+    } catch (error) {
+      if (!isSmartZoneError(error)) throw error;
+      return;
+    }
+    if (this.digest === undefined) return;
+    const { committed, refused, floor } = this.word;
+    if (committed && toHex(committed[1]) === this.digest) {
+      if (!this.isFinal) this.set('committed');
+    } else if (this.#state === 'committed' && floor >= this.sequence) {
+      const code = refused?.[0] === this.sequence ? codeName(refused[1]) : undefined;
+      this.set('rolled back', code ?? 'MODEL_TRIAL');
+    }
+  }
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -1,0 +1,138 @@
+/** A model over the air: from ModelPush to the committed slot, over a real broker, with frames going on meanwhile. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { publicOf, Witness, generateKeys } from '../../clients/keys/index.js';
+import {
+  ModelPush,
+  signPackage,
+  type PushOptions,
+  type PushResult,
+  type SealedModel,
+  type SignedPackage,
+} from '../../clients/publisher/index.js';
+import { packFaceModel } from '../../demo/household.js';
+import { toHex } from '../../protocol/bytes.js';
+import type { SigningKey } from '../../protocol/keys.js';
+import { availableBrokers } from './brokers.js';
+import { PREFIX, theScenes, until, World } from './world.js';
+
+describe.each(availableBrokers())('a push over %s', (broker) => {
+  let world: World;
+  let frame: Uint8Array;
+  let model: SealedModel;
+  let links = 0;
+
+  beforeAll(async () => {
+    world = await World.create({ broker, sensor: { queueCapacity: 64, offerAgainAfter: 1_000 } });
+    const [scene] = await theScenes();
+    if (scene === undefined) throw new Error('no scene');
+    frame = world.frameOf(scene);
+    model = await packFaceModel({ name: 'new faces', segmentBytes: 32 * 1024 });
+  }, 60_000);
+  afterAll(() => world?.close());
+
+  const push = async (
+    signed: SignedPackage,
+    options: Partial<PushOptions> & { readonly key?: SigningKey } = {},
+    during: (run: ModelPush) => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<PushResult> => {
+    const owner = publicOf(world.home.ownerKeys);
+    const run = ModelPush.create({
+      link: await world.home.link(`publisher-${(links += 1)}`),
+      key: world.home.publisherKeys.signing,
+      owner: owner.signing,
+      witness: Witness.open(undefined, owner.kid),
+      packages: [{ bytes: signed.bytes, contentKey: model.contentKey }],
+      prefixes: [PREFIX],
+      timeoutMs: 20_000,
+      ...options,
+    });
+    const result = run.run();
+    await during(run);
+    return result;
+  };
+  const sign = (sequence: number): SignedPackage =>
+    signPackage(model, world.home.publisherKeys.signing, sequence);
+  /** The model that made a label now. A broker without a disk loses labels when it dies: then another frame tells. */
+  const inForce = async (attempts = 4): Promise<string> => {
+    try {
+      const { model: digest } = await world.labelOf(world.sensor.sendFrame(frame), 3_000);
+      return toHex(digest);
+    } catch (error) {
+      if (attempts === 1) throw error;
+      return inForce(attempts - 1);
+    }
+  };
+
+  test('is committed, with every segment sent once, while frames get their labels', async () => {
+    const before = world.labels.length;
+    const sent: Uint8Array[] = [];
+    const timer = setInterval(() => sent.push(world.sensor.sendFrame(frame)), 40);
+    const signed = sign(2);
+    const result = await push(signed);
+    clearInterval(timer);
+    expect(result.targets).toMatchObject([{ prefix: PREFIX, state: 'committed' }]);
+    expect(result.bytes).toBe(model.segments.reduce((sum, { length }) => sum + length, 0));
+    await world.labelled(before + sent.length);
+    expect(await inForce()).toBe(toHex(signed.digest));
+    // What the device can go back to is kept, and nothing of the fetch.
+    expect(existsSync(join(world.agent.modelFolder, 'package.previous'))).toBe(true);
+    expect(existsSync(join(world.agent.modelFolder, 'incoming'))).toBe(false);
+    expect(readFileSync(join(world.agent.modelFolder, 'package')).equals(signed.bytes)).toBe(true);
+    // The same again: nothing is to be done.
+    expect(await push(signed)).toMatchObject({ bytes: 0, targets: [{ state: 'committed' }] });
+  }, 60_000);
+
+  test('an older package, and one of a stranger, are refused with the reason; the model in force goes on', async () => {
+    const digest = await inForce();
+    expect((await push(sign(1))).targets).toMatchObject([{ state: 'refused', code: 'MODEL_SEQUENCE' }]);
+    expect(await inForce()).toBe(digest);
+    const stranger = generateKeys('publisher', 'stranger').signing;
+    const theirs = signPackage(model, stranger, 3);
+    const refused = await push(theirs, { key: stranger });
+    expect(refused.targets).toMatchObject([{ state: 'refused', code: 'UNKNOWN_SENDER' }]);
+    const sensor = world.home.sensorKeys.signing;
+    const wrong = await push(signPackage(model, sensor, 3), { key: sensor });
+    expect(wrong.targets).toMatchObject([{ state: 'refused', code: 'WRONG_ROLE' }]);
+    expect(await inForce()).toBe(digest);
+  }, 60_000);
+
+  test('goes on after the agent was killed in the middle, and fetches only what is missing', async () => {
+    const total = model.segments.length;
+    let have = 0;
+    const result = await push(sign(4), {}, async (run) => {
+      await until(
+        () =>
+          (have = run.reports[0]?.have ?? 0) >= Math.min(16, total / 2) ||
+          run.reports[0]?.state === 'committed',
+        () => 'a half',
+        15_000,
+      );
+      await world.agent.kill();
+      world.agent.restart();
+    });
+    expect(have).toBeGreaterThan(0);
+    expect(result.targets).toMatchObject([{ state: 'committed' }]);
+    expect(await inForce()).toBe(toHex(sign(4).digest));
+  }, 60_000);
+
+  test('the broker dies again and again: the push completes', async () => {
+    const result = await push(sign(5), {}, async () => {
+      for (let i = 0; i < 3; i += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        await world.broker.crash();
+      }
+    });
+    expect(result.targets).toMatchObject([{ state: 'committed' }]);
+    expect(await inForce()).toBe(toHex(sign(5).digest));
+  }, 90_000);
+
+  test("the owner's rollback brings the model before back", async () => {
+    await world.home.owner.rollbackModel(await world.home.link('owner-again'), 'porch');
+    await until(
+      () => world.agent.log.some(({ message }) => message === 'the model before is in force again'),
+      () => world.report(),
+    );
+    expect(await inForce()).not.toBe(toHex(sign(5).digest));
+  }, 60_000);
+});
