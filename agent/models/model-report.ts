@@ -4,6 +4,8 @@ import type { ModelStatus } from './model-loader.js';
 export interface PushStatus {
   /** Manifest digest in hexadecimal: which package. */
   readonly digest: string;
+  /** First 8 bytes of the offer's SHA-256 in hexadecimal: which attempt. */
+  readonly offer: string;
   readonly sequence?: number;
   readonly state: 'waiting' | 'fetching' | 'installing' | 'committed' | 'refused' | 'superseded';
   /** Segments that are there, and how many there are. */

@@ -16,7 +16,7 @@ import { findMember, type Roster } from '../../protocol/messages/roster.js';
 import { PackageTopics } from '../../protocol/topics.js';
 import type { Log } from '../log.js';
 import { IncomingPackage, type IncomingMessages } from './incoming-package.js';
-import { layoutOf } from './package-layout.js';
+import { layoutOf, sha256 } from './package-layout.js';
 import type { ModelStore } from './model-store.js';
 import type { PushStatus } from './model-report.js';
 
@@ -84,7 +84,7 @@ export class PushReceiver {
       if (committed?.digest === digest) return;
       await this.#begin({ offer, digest, topics: new PackageTopics(verified.manifestDigest) });
     } catch (error) {
-      this.#refuse(digest, error);
+      this.#refuse({ digest, offer }, error);
     }
   }
 
@@ -143,7 +143,7 @@ export class PushReceiver {
       await this.#leave(other);
     }
     this.#job = job;
-    this.parts.report({ digest: job.digest, state: 'waiting' });
+    this.#report(job, 'waiting');
   }
 
   #rival: Job | undefined;
@@ -267,17 +267,13 @@ export class PushReceiver {
     this.#report(job, 'installing');
     this.#job = undefined;
     const refused = await this.parts.install();
-    if (refused) this.#refuse(job.digest, refused, job.sequence);
+    if (refused) this.#refuse(job, refused);
     else this.#report(job, 'committed');
   }
 
   async #supersede(job: Job): Promise<void> {
     await this.#leave(job);
-    this.#refuse(
-      job.digest,
-      new SmartZoneError('MODEL_SUPERSEDED', `sequence ${job.sequence ?? 0}`),
-      job.sequence,
-    );
+    this.#refuse(job, new SmartZoneError('MODEL_SUPERSEDED', `sequence ${job.sequence ?? 0}`));
   }
 
   async #leave(job: Job): Promise<void> {
@@ -292,20 +288,28 @@ export class PushReceiver {
     clearTimeout(this.#timer);
     if (this.#job === job) this.#job = undefined;
     await this.#leave(job).catch(() => undefined);
-    this.#refuse(job.digest, error, job.sequence);
+    this.#refuse(job, error);
   }
 
-  #refuse(digest: string, error: unknown, sequence?: number): void {
+  #refuse({ digest, offer, sequence }: Pick<Job, 'digest' | 'offer' | 'sequence'>, error: unknown): void {
     const { code, reason } = describe(error);
     this.parts.log.warn('refused a model push', { code, reason, sequence });
     const state = code === 'MODEL_SUPERSEDED' ? 'superseded' : 'refused';
-    this.parts.report({ digest, state, code, reason, ...(sequence !== undefined && { sequence }) });
+    this.parts.report({
+      digest,
+      offer: nameOf(offer),
+      state,
+      code,
+      reason,
+      ...(sequence !== undefined && { sequence }),
+    });
   }
 
   #report(job: Job, state: PushStatus['state']): void {
-    const { digest, sequence, incoming } = job;
+    const { digest, offer, sequence, incoming } = job;
     this.parts.report({
       digest,
+      offer: nameOf(offer),
       state,
       ...(sequence !== undefined && { sequence }),
       ...(incoming && { have: incoming.total - incoming.missing.length, total: incoming.total }),
@@ -321,6 +325,8 @@ const namedDigest = (offer: Uint8Array): string => {
   if (!(digest instanceof Uint8Array)) throw new SmartZoneError('MALFORMED', 'model offer');
   return toHex(digest);
 };
+
+const nameOf = (offer: Uint8Array): string => sha256(offer).toString('hex', 0, 8);
 
 const publisherKey = (roster: Roster, kid: Kid): Uint8Array => {
   const member = findMember(roster, kid, 'publisher');

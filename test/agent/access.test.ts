@@ -28,7 +28,7 @@ test.each<[Party, string, boolean]>([
   [agent, 'smartzone/garden/label/0011223344556677', false],
   [agent, 'smartzone/porch/roster', false],
   [{ role: 'owner', name: 'a' }, 'smartzone/porch/roster', true],
-  [{ role: 'publisher', name: 'a' }, 'smartzone/porch/model/segment/00', true],
+  [{ role: 'publisher', name: 'a' }, 'smartzone/model/00/segment/0', true],
 ])('%j publishes to %s: %s', (party, topic, allowed) => {
   expect(access.mayPublish(party, topic)).toBe(allowed);
 });

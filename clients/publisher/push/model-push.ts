@@ -135,8 +135,8 @@ export class ModelPush extends EventEmitter<PushEvents> {
       ends.push(await link.subscribe(topics.hello, ({ payload }) => trust.receiveHello(payload)));
       ends.push(await link.subscribe(topics.modelWant, ({ payload }) => this.#wanted(payload)));
       ends.push(
-        await link.subscribe(topics.modelStatus, ({ payload, retained }) => {
-          target.receiveStatus(payload, retained);
+        await link.subscribe(topics.modelStatus, ({ payload }) => {
+          target.receiveStatus(payload);
           this.emit('progress', this.reports);
         }),
       );
@@ -204,6 +204,7 @@ export class ModelPush extends EventEmitter<PushEvents> {
         modelSequence: witness.device(device.kid).model,
       },
     );
+    target.offer = createHash('sha256').update(offer).digest('hex').slice(0, 16);
     target.set('offered');
     await link.publish(target.topics.modelOffer, offer, { qos: 1, retain: true });
   }

@@ -33,6 +33,7 @@ export interface TargetReport {
 interface StatusMessage {
   readonly push?: {
     readonly digest?: unknown;
+    readonly offer?: unknown;
     readonly state?: unknown;
     readonly have?: unknown;
     readonly total?: unknown;
@@ -57,6 +58,8 @@ export class PushTarget {
   /** Of the package for this device; undefined until its packing target is known. */
   digest: string | undefined;
   sequence = 0;
+  /** First 8 bytes of SHA-256 of the offer that was made: what an agent says of an earlier one counts no more. */
+  offer: string | undefined;
   /** When something was heard of the push last, by performance.now(). */
   heard = performance.now();
   word: DeviceModelStatus | undefined;
@@ -107,8 +110,7 @@ export class PushTarget {
     this.heard = performance.now();
   }
 
-  /** @param retained from before this push: an earlier push's end says nothing of this one. */
-  receiveStatus(payload: Uint8Array, retained: boolean): void {
+  receiveStatus(payload: Uint8Array): void {
     let message: StatusMessage | null;
     try {
       message = JSON.parse(Buffer.from(payload).toString()) as StatusMessage | null;
@@ -118,7 +120,7 @@ export class PushTarget {
     if (message === null || typeof message !== 'object') return;
     this.#readWord(message.signed);
     const { push } = message;
-    if (this.digest === undefined || retained || push?.digest !== this.digest || this.isFinal) return;
+    if (this.offer === undefined || push?.offer !== this.offer || this.isFinal) return;
     this.heard = performance.now();
     const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
     this.#have = number(push.have) ?? this.#have;
