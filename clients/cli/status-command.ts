@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { kidToHex } from '../../protocol/kid.js';
-import { SmartZoneError } from '../../protocol/errors.js';
+import { codeName, isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 import { verifyHello, type VerifiedHello } from '../../protocol/messages/hello.js';
+import { verifyModelStatus, type DeviceModelStatus } from '../../protocol/messages/model-status.js';
 import { Topics } from '../../protocol/topics.js';
 import { fingerprint } from '../keys/index.js';
 import { levelMeaning, levelName } from '../owner/security-level.js';
@@ -64,11 +65,43 @@ async function status(environment: Environment, flags: StatusFlags): Promise<voi
   const verified = hello === undefined ? undefined : verifyHello(hello);
   const state = text(topics.state);
   const model = text(topics.modelStatus);
-  environment.output.result({ prefix, state, hello: verified ?? null, model }, [
+  const signed = signedWord(model, verified);
+  environment.output.result({ prefix, state, hello: verified ?? null, model, models: signed ?? null }, [
     `agent:  ${describe(state)}`,
     ...describeHello(verified),
-    `model:  ${describe(model)}`,
+    `model:  ${describe(withoutSigned(model))}`,
+    ...describeModels(signed),
   ]);
+}
+
+/** The TA's word inside the agent's message, by the key of the hello; undefined: none, or not its own. */
+function signedWord(model: unknown, hello: VerifiedHello | undefined): DeviceModelStatus | undefined {
+  const signed = (model as { signed?: unknown } | null)?.signed;
+  if (typeof signed !== 'string' || hello === undefined) return undefined;
+  try {
+    return verifyModelStatus(new Uint8Array(Buffer.from(signed, 'base64url')), hello.signingKey);
+  } catch (error) {
+    if (isSmartZoneError(error)) return undefined;
+    throw error;
+  }
+}
+
+function withoutSigned(model: unknown): unknown {
+  if (typeof model !== 'object' || model === null) return model;
+  return Object.fromEntries(Object.entries(model).filter(([key]) => key !== 'signed'));
+}
+
+function describeModels(status: DeviceModelStatus | undefined): string[] {
+  if (status?.committed === undefined) return [];
+  const { committed, previous, trial, floor, refused } = status;
+  const parts = [
+    `committed ${committed[0]}`,
+    ...(trial ? [`on trial, ${trial[0]} labels, start ${trial[1]}`] : []),
+    ...(previous ? [`can go back to ${previous[0]}`] : []),
+    `takes none up to ${floor}`,
+    ...(refused ? [`refused ${refused[0]}: ${codeName(refused[1]) ?? refused[1]}`] : []),
+  ];
+  return [`        signed: ${parts.join('; ')}`];
 }
 
 function describe(value: unknown): string {
