@@ -14,6 +14,8 @@ export interface AgentProcessOptions {
   readonly prefix: string;
   /** More of the agent's configuration, by dotted key. */
   readonly set?: Readonly<Record<string, string | number | boolean>>;
+  /** More environment variables, for the software TEE as well. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** One line of the agent's log. */
@@ -67,6 +69,7 @@ export class AgentProcess extends EventEmitter<AgentProcessEvents> {
     ]);
     const child = spawn(process.execPath, [main, '--config', this.#config, ...set], {
       stdio: ['ignore', 'inherit', 'pipe'],
+      env: { ...process.env, ...this.#options.env },
       // Ctrl-C is for us: what is under way is worked off before the agent is told to stop.
       detached: true,
     });

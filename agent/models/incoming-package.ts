@@ -125,6 +125,11 @@ export class IncomingPackage {
     await IncomingPackage.discard(this.folder);
   }
 
+  /** The key, wrapped anew. */
+  async setOffer(offer: Uint8Array): Promise<void> {
+    await writeDurably(join(this.folder, OFFER), offer);
+  }
+
   async close(): Promise<void> {
     await this.file.close();
   }

@@ -36,7 +36,8 @@ export interface PushParts {
 
 /** A push that has been offered. */
 interface Job {
-  readonly offer: Buffer;
+  /** The newest one of this package. */
+  offer: Buffer;
   readonly digest: string;
   readonly topics: PackageTopics;
   /** Known from the announcement on. */
@@ -45,8 +46,9 @@ interface Job {
   incoming?: IncomingPackage;
 }
 
-/** Without a new segment for this long what is missing is asked for again. */
+/** Without a new segment for this long what is missing is asked for again; twice as long each time, while nobody answers. */
 const ASK_AGAIN_MS = 1_000;
+const ASK_AGAIN_MOST_MS = 60_000;
 const REPORT_EVERY = 16;
 
 /**
@@ -60,6 +62,7 @@ export class PushReceiver {
   #waiting: Buffer | undefined;
   #timer: NodeJS.Timeout | undefined;
   #resumed = false;
+  #askDelay = ASK_AGAIN_MS;
 
   constructor(private readonly parts: PushParts) {}
 
@@ -108,6 +111,7 @@ export class PushReceiver {
       const index = job.topics.segmentOf(topic);
       if (index === undefined || !job.incoming) return;
       if (!(await job.incoming.put(index, payload))) return;
+      this.#askDelay = ASK_AGAIN_MS;
       this.#askLater(job);
       const have = job.incoming.total - job.incoming.missing.length;
       if (have % REPORT_EVERY === 0) this.#report(job, 'fetching');
@@ -131,8 +135,12 @@ export class PushReceiver {
   async #begin(job: Job): Promise<void> {
     const other = this.#job;
     if (other?.digest === job.digest) {
-      // The same package, wrapped anew: the newest key is used.
-      this.#job = { ...other, offer: job.offer };
+      // The same package, wrapped anew: the newest key is used, and its publisher is there.
+      other.offer = job.offer;
+      await other.incoming?.setOffer(job.offer);
+      this.#report(other, other.incoming ? 'fetching' : 'waiting');
+      this.#askDelay = ASK_AGAIN_MS;
+      this.#ask(other);
       return;
     }
     this.parts.subscribe([job.topics.announcement, job.topics.segment('+')]);
@@ -181,6 +189,7 @@ export class PushReceiver {
       announcement.segments,
     );
     this.#report(job, 'fetching');
+    this.#askDelay = ASK_AGAIN_MS;
     this.#ask(job);
   }
 
@@ -253,7 +262,13 @@ export class PushReceiver {
 
   #askLater(job: Job): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ask(job), ASK_AGAIN_MS * (1 + Math.random() / 2));
+    this.#timer = setTimeout(
+      () => {
+        this.#askDelay = Math.min(2 * this.#askDelay, ASK_AGAIN_MOST_MS);
+        this.#ask(job);
+      },
+      this.#askDelay * (1 + Math.random() / 2),
+    );
   }
 
   async #complete(job: Job): Promise<void> {
