@@ -225,7 +225,9 @@ export class PushReceiver {
   /** Goes on where an earlier process stopped. */
   async #resume(): Promise<void> {
     const left = await IncomingPackage.left(this.folder).catch(() => undefined);
-    if (!left || this.#job) return;
+    if (this.#job) return;
+    // A power cut before anything was fetched, or after all of it was staged.
+    if (!left) return IncomingPackage.discard(this.folder);
     try {
       const publisher = this.#publisherOf(left.offer);
       if (!publisher) return;
