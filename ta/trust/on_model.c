@@ -208,6 +208,9 @@ static enum sz_code commit(void)
     sz_model_loaded_commitment(&loaded);
     sz_trial_enter(&next, &loaded);
     code = sz_state_commit(&next);
+    if (code == SZ_OK) {
+        sz_trial_entered();
+    }
     sz_wipe(&next, sizeof next);
     sz_wipe(&loaded, sizeof loaded);
     return code;

@@ -22,7 +22,11 @@ void sz_trial_enter(struct sz_state *next, const struct sz_model_commitment *mod
     next->model_floor = model->sequence > next->model_floor ? model->sequence : next->model_floor;
     next->trial_attempts = next->previous.sequence != 0 ? 1 : 0;
     next->trial_labels = 0;
-    counted = model->sequence;
+}
+
+void sz_trial_entered(void)
+{
+    counted = sz_state()->model.sequence;
     labels_here = 0;
     settled = 0;
 }

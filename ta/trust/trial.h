@@ -21,6 +21,9 @@ void sz_trial_begin(void);
 /* next, about to be stored, commits another model. */
 void sz_trial_enter(struct sz_state *next, const struct sz_model_commitment *model);
 
+/* It was stored: this life of the TA is the new model's first attempt. */
+void sz_trial_entered(void);
+
 /* The committed model is about to be loaded. MODEL_TRIAL: it had its attempts, and the one before it is
  * committed again; STORAGE_FAILED. */
 enum sz_code sz_trial_start(void);
