@@ -42,6 +42,9 @@ export function isSmartZoneError(error: unknown, ...codes: readonly CodeName[]):
   return error instanceof SmartZoneError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/** Whether a text, from a message of somebody else's, is the name of a code. */
+export const isCodeName = (text: string): text is CodeName => Object.hasOwn(CODE_TEXT, text);
+
 /** The name of a code that the TA returned, if this release knows it. */
 export function codeName(number: number): CodeName | undefined {
   return NAME_BY_NUMBER.get(number);

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Option, type Command } from 'commander';
-import { SmartZoneError } from '../../protocol/errors.js';
 import { writeFileAtomic } from '../keys/index.js';
+import { parseContentKey } from '../publisher/push/package-file.js';
 import type { NetworkReport, PlanOverTime } from '../publisher/index.js';
 import type { Target } from '../publisher/szg1.js';
 import { numberOption } from './environment.js';
@@ -177,9 +177,7 @@ async function inspectPackage(
 }
 
 export function readContentKey(file: string): Uint8Array {
-  const key = new Uint8Array(Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url'));
-  if (key.length !== 16) throw new SmartZoneError('KEY_FILE', `${file}: not a content key`);
-  return key;
+  return parseContentKey(readFileSync(file, 'utf8'), file);
 }
 
 export function kib(bytes: number): string {

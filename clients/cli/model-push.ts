@@ -14,7 +14,6 @@ import {
   type OwnerFlags,
 } from './environment.js';
 import { UsageError } from './exit-codes.js';
-import { readContentKey } from './model-inspect.js';
 import { printable } from './output.js';
 import { seenPath } from './places.js';
 import type { TargetReport } from '../publisher/push/index.js';
@@ -65,14 +64,11 @@ export function addPushCommand(model: Command): void {
 }
 
 async function push(environment: Environment, files: readonly string[], flags: PushFlags): Promise<void> {
-  const { ModelPush } = await import('../publisher/push/index.js');
+  const { ModelPush, readPackageFile } = await import('../publisher/push/index.js');
   const { output } = environment;
   const prefixes = prefixesOf(flags);
   const soakMs = millisecondsOf(flags.soak ?? '10m');
-  const packages = files.map((file, i) => ({
-    bytes: readFileSync(file),
-    contentKey: readContentKey(flags.contentKey?.[i] ?? file.replace(/(\.[^./]*)?$/, '.key')),
-  }));
+  const packages = await Promise.all(files.map((file, i) => readPackageFile(file, flags.contentKey?.[i])));
   const keys = await environment.keys(flags, 'publisher');
   const owner = environment.ownerLine(flags);
   const run = ModelPush.create({

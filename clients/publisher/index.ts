@@ -39,8 +39,13 @@ export type { MemoryPlan } from './plan.js';
 export { drawPlan, summaryOf } from './plan-chart.js';
 export { readPlan, type Life, type LifeKind, type PlanOverTime } from './plan-lives.js';
 export {
+  contentKeyFile,
   ModelPush,
+  parseContentKey,
+  pushModel,
+  readPackageFile,
   type PushedPackage,
+  type PushModelOptions,
   type PushOptions,
   type PushResult,
   type PushState,

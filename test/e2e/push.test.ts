@@ -1,9 +1,11 @@
 /** A model over the air: from ModelPush to the committed slot, over a real broker, with frames going on meanwhile. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publicOf, Witness, generateKeys } from '../../clients/keys/index.js';
 import {
   ModelPush,
+  pushModel,
+  readPackageFile,
   signPackage,
   type PushOptions,
   type PushResult,
@@ -116,15 +118,44 @@ describe.each(availableBrokers())('a push over %s', (broker) => {
     expect(await inForce()).toBe(toHex(sign(4).digest));
   }, 60_000);
 
+  test('a program brings a package file to one device and hears how far it is', async () => {
+    const file = join(world.folder, 'faces.szm');
+    writeFileSync(file, sign(5).bytes);
+    writeFileSync(join(world.folder, 'faces.key'), Buffer.from(model.contentKey).toString('base64url'));
+    const { home } = world;
+    const owner = publicOf(home.ownerKeys);
+    const options = {
+      link: await home.link('installer'),
+      key: home.publisherKeys.signing,
+      owner: owner.signing,
+      witness: Witness.open(undefined, owner.kid),
+      packages: [await readPackageFile(file)],
+      prefix: PREFIX,
+    };
+    const fractions: number[] = [];
+    const report = await pushModel({ ...options, progress: (fraction) => fractions.push(fraction) });
+    expect(report).toMatchObject({ prefix: PREFIX, state: 'committed' });
+    expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
+    expect(fractions.at(-1)).toBe(1);
+    expect(fractions.some((fraction) => fraction > 0 && fraction < 1)).toBe(true);
+    expect(await inForce()).toBe(toHex(sign(5).digest));
+    const older = [{ bytes: sign(4).bytes, contentKey: model.contentKey }];
+    await expect(pushModel({ ...options, packages: older })).rejects.toMatchObject({
+      code: 'MODEL_SEQUENCE',
+    });
+    const signal = AbortSignal.abort(new Error('not now'));
+    await expect(pushModel({ ...options, signal })).rejects.toThrow('not now');
+  }, 60_000);
+
   test('the broker dies again and again: the push completes', async () => {
-    const result = await push(sign(5), {}, async () => {
+    const result = await push(sign(6), {}, async () => {
       for (let i = 0; i < 3; i += 1) {
         await new Promise((resolve) => setTimeout(resolve, 150));
         await world.broker.crash();
       }
     });
     expect(result.targets).toMatchObject([{ state: 'committed' }]);
-    expect(await inForce()).toBe(toHex(sign(5).digest));
+    expect(await inForce()).toBe(toHex(sign(6).digest));
   }, 90_000);
 
   test("the owner's rollback brings the model before back", async () => {
@@ -133,6 +164,6 @@ describe.each(availableBrokers())('a push over %s', (broker) => {
       () => world.agent.log.some(({ message }) => message === 'the model before is in force again'),
       () => world.report(),
     );
-    expect(await inForce()).not.toBe(toHex(sign(5).digest));
+    expect(await inForce()).not.toBe(toHex(sign(6).digest));
   }, 60_000);
 });
