@@ -13,9 +13,9 @@ export const Command = {
   HELLO: 2,
   /** in: requester's nonce, 8 to 64 bytes. out: evidence */
   EVIDENCE: 3,
-  /** in: owner-statement. out: owner-reply (also when refused, if the statement could be read) */
+  /** in: owner-statement. out: owner-reply (also when refused, if the statement could be read). The statement that took effect last is answered again, and does nothing */
   OWNER: 4,
-  /** in: roster. out: empty. a: 0 also when the same roster is already in force */
+  /** in: roster. out: empty. a: 0 also when the same roster is already in force. A roster that lists the device's next keys begins a new boot under them */
   ROSTER: 5,
   /** in: offer. out: empty. c, d: sensor kid (high, low) */
   OFFER: 6,
@@ -71,6 +71,7 @@ export const Code = {
   DECRYPT_FAILED: 314,
   BAD_KEY: 315,
   LIMIT_REACHED: 316,
+  OWNERS_CONFLICT: 317,
   NO_CHANNEL: 400,
   STALE_NUMBER: 401,
   BAD_TAG: 402,
@@ -141,6 +142,7 @@ export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; reado
   DECRYPT_FAILED: { text: 'the offer cannot be opened', fix: "make a new offer to the device's newest hello" },
   BAD_KEY: { text: 'not an acceptable public key', fix: 'make new keys' },
   LIMIT_REACHED: { text: 'more members, channels or devices than the TA keeps', fix: 'remove members from the roster' },
+  OWNERS_CONFLICT: { text: 'another set of owner keys has this generation', fix: 'two owners have replaced the keys on their own: go on with the one whose set the devices know, and claim the others anew' },
   NO_CHANNEL: { text: 'no such channel in this boot', fix: 'the sensor makes a new offer' },
   STALE_NUMBER: { text: 'this record number was used already', fix: 'none: a replay was refused' },
   BAD_TAG: { text: 'the record is not authentic', fix: 'none: a forgery or a damaged record was refused' },

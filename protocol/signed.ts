@@ -17,6 +17,7 @@ export type Purpose =
   | 'evidence'
   | 'owner'
   | 'owner-reply'
+  | 'owners'
   | 'roster'
   | 'offer'
   | 'rules-hello'

@@ -123,7 +123,7 @@ static enum sz_code run(size_t index, struct sz_call *call, uint32_t length)
     if (length > commands[index].most) {
         return SZ_TOO_LONG;
     }
-    if ((commands[index].flags & UNCLAIMED_TOO) == 0 && sz_state()->owner_count == 0) {
+    if ((commands[index].flags & UNCLAIMED_TOO) == 0 && sz_state()->owners.count == 0) {
         return SZ_NOT_CLAIMED;
     }
     return (commands[index].flags & STREAMS) == 0 && length > 0

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { SigningKey, AgreementKey } from '../../protocol/keys.js';
-import { signOwnerReply, verifyOwnerStatement } from '../../protocol/messages/owner.js';
+import { signOwnerReply, statementDigest, verifyOwnerStatement } from '../../protocol/messages/owner.js';
 import type { Offer } from '../../protocol/messages/offer.js';
 import { MessageDevice } from '../../test/support/message-device.js';
 import { PartyFixture, topics, until } from '../../test/support/party-fixture.js';
@@ -148,7 +148,15 @@ describe('with a broker', () => {
       const { publicKey: signingKey } = claimed.signing;
       const { publicKey: agreementKey } = claimed.agreement;
       const reply = signOwnerReply(
-        { device: kid, counter, nonce, status: 0, signingKey, agreementKey },
+        {
+          device: kid,
+          counter,
+          nonce,
+          status: 0,
+          signingKey,
+          agreementKey,
+          statement: statementDigest(payload),
+        },
         claimed.signing,
       );
       void fixture.adversary.publish(topics.ownerReply, reply);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { SmartZoneError } from '../../protocol/errors.js';
-import { type Kid, kidToHex } from '../../protocol/kid.js';
+import { type Kid, kidToHex, signingKid } from '../../protocol/kid.js';
+import type { Owners } from '../../protocol/messages/owners.js';
 import { writeFileAtomic } from './atomic-file.js';
 
 /** The newest that a party has seen of one device. */
@@ -13,6 +14,8 @@ interface WitnessFile {
   'smart-zone-seen': 1;
   /** Kid of the owner whose roster this is; another owner's knowledge does not count. */
   owner: string;
+  /** The owner keys that the roster led to; absent in files of before there were successions. */
+  owners?: { generation: number; keys: string[] } | null;
   counter: number;
   roster: { version: number; message: string } | null;
   devices: Record<string, SeenDevice>;
@@ -42,6 +45,7 @@ export class Witness {
     const fresh: WitnessFile = {
       'smart-zone-seen': 1,
       owner: kidToHex(owner),
+      owners: null,
       counter: 0,
       roster: null,
       devices: {},
@@ -56,7 +60,14 @@ export class Witness {
       const detail = `${path}: ${(error as Error).message}; delete it only if the device's state is known to be right`;
       throw new SmartZoneError('KEY_FILE', detail, { cause: error });
     }
-    return new Witness(path, old.owner === fresh.owner ? old : { ...fresh, counter: old.counter });
+    const successor = fromJson(old.owners)?.keys.some((key) => kidToHex(signingKid(key)) === fresh.owner);
+    const same = old.owner === fresh.owner || successor === true;
+    return new Witness(path, same ? { ...old, owner: fresh.owner } : { ...fresh, counter: old.counter });
+  }
+
+  /** Whom the newest roster said to speak for the owner; undefined while that is the pinned key alone. */
+  get owners(): Owners | undefined {
+    return fromJson(this.file.owners);
   }
 
   /** The newest roster, as it was received; it was verified before it came here. */
@@ -70,8 +81,15 @@ export class Witness {
     return this.file.devices[kidToHex(kid)] ?? { roster: 0, model: 0 };
   }
 
-  sawRoster(version: number, message: Uint8Array): void {
+  sawRoster(version: number, message: Uint8Array, owners?: Owners): void {
     if (version <= (this.file.roster?.version ?? 0)) return;
+    this.file.owners =
+      owners === undefined || owners.generation === 0
+        ? null
+        : {
+            generation: owners.generation,
+            keys: owners.keys.map((key) => Buffer.from(key).toString('base64url')),
+          };
     this.file.roster = { version, message: Buffer.from(message).toString('base64url') };
     this.save(true);
   }
@@ -127,6 +145,12 @@ export class Witness {
   }
 }
 
+function fromJson(owners: WitnessFile['owners']): Owners | undefined {
+  if (owners === null || owners === undefined) return undefined;
+  const keys = owners.keys.map((key) => new Uint8Array(Buffer.from(key, 'base64url')));
+  return { generation: owners.generation, keys };
+}
+
 function check(value: unknown): WitnessFile {
   const file = value as Partial<WitnessFile> | null;
   const count = (x: unknown): boolean => Number.isSafeInteger(x) && (x as number) >= 0;
@@ -141,6 +165,16 @@ function check(value: unknown): WitnessFile {
     !Array.isArray(file.frames) ||
     !file.frames.every((item) => Array.isArray(item) && typeof item[0] === 'string' && count(item[1])) ||
     !Object.values(file.devices).every((seen) => record(seen) && count(seen.roster) && count(seen.model)) ||
+    !(
+      file.owners === null ||
+      file.owners === undefined ||
+      (record(file.owners) &&
+        count(file.owners.generation) &&
+        Array.isArray(file.owners.keys) &&
+        file.owners.keys.every(
+          (key) => typeof key === 'string' && Buffer.from(key, 'base64url').length === 32,
+        ))
+    ) ||
     (file.roster !== null &&
       !(record(file.roster) && count(file.roster.version) && typeof file.roster.message === 'string'))
   )

@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { Code } from '../../protocol/codes.js';
 import { AgreementKey, SigningKey } from '../../protocol/keys.js';
 import { signEvidence, type Evidence } from '../../protocol/messages/evidence.js';
-import { signOwnerReply, verifyOwnerStatement, type OwnerReply } from '../../protocol/messages/owner.js';
+import {
+  signOwnerReply,
+  statementDigest,
+  verifyOwnerStatement,
+  type OwnerReply,
+} from '../../protocol/messages/owner.js';
 import { verifyRoster, type Roster } from '../../protocol/messages/roster.js';
 import { MessageDevice } from '../../test/support/message-device.js';
 import { PartyFixture, PREFIX, topics, until } from '../../test/support/party-fixture.js';
@@ -47,6 +52,7 @@ async function answer(
       status: 0,
       signingKey: claimed.signing.publicKey,
       agreementKey: claimed.agreement.publicKey,
+      statement: statementDigest(payload),
     };
     for (const each of change(reply))
       void fixture.adversary.publish(topics.ownerReply, signOwnerReply(each.reply, each.signer));
@@ -122,9 +128,7 @@ test('nothing is sent when the fingerprint is not confirmed', async () => {
 test('replies to something else, or not signed by the key they name, are passed over', async () => {
   await fixture.retain(topics.hello, device.hello({ claimNonce }));
   await answer((reply) => [
-    { reply: { ...reply, counter: reply.counter + 1 }, signer: claimed.signing },
-    { reply: { ...reply, nonce: new Uint8Array(16) }, signer: claimed.signing },
-    { reply: { ...reply, device: claimed.signing.kid }, signer: claimed.signing },
+    { reply: { ...reply, statement: new Uint8Array(32) }, signer: claimed.signing },
     { reply, signer: SigningKey.generate() },
   ]);
   await expect(claim(openOwner(), { timeout: 300 })).rejects.toMatchObject({ code: 'TIMED_OUT' });

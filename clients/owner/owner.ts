@@ -314,7 +314,7 @@ export class Owner {
     const accept = (payload: Uint8Array): boolean => {
       try {
         const reply = verifyOwnerReply(payload);
-        if (!answers(reply, statement) || (key !== undefined && !equalBytes(reply.signingKey, key)))
+        if (!answers(reply, message) || (key !== undefined && !equalBytes(reply.signingKey, key)))
           return false;
         found = reply;
       } catch {

@@ -3,10 +3,11 @@ import { equalBytes, toHex } from '../../protocol/bytes.js';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 import { type Kid, kidToHex } from '../../protocol/kid.js';
 import { verifyHello, type VerifiedHello } from '../../protocol/messages/hello.js';
+import { pinnedOwner, type Owners } from '../../protocol/messages/owners.js';
 import {
+  acceptRoster,
   findDevice,
   findMember,
-  verifyRoster,
   type Member,
   type Role,
   type Roster,
@@ -50,11 +51,13 @@ export interface DeviceTrustEvents {
 const REMEMBERED_BOOTS = 256;
 
 /**
- * Decides whom to believe behind one topic prefix. The owner's public key is the only anchor: the newest roster that it
- * signed names the members and the devices; a hello counts only if its key is in that roster, at the level the roster asks
- * for, and says nothing older than what was seen before. Takes messages in any order, as often as they come.
+ * Decides whom to believe behind one topic prefix. The owner's public key is the only anchor: the newest roster that it, or a
+ * successor by the roster's own account, signed names the members and the devices; a hello counts only if its key is in that
+ * roster, at the level the roster asks for, and says nothing older than what was seen before. Takes messages in any order, as
+ * often as they come.
  */
 export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
+  private owners: Owners;
   private newestRoster: Roster | undefined;
   private newestRosterMessage: Uint8Array | undefined;
   private lastHello: Uint8Array | undefined;
@@ -65,10 +68,11 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
 
   /** @param owner the pinned Ed25519 public key */
   constructor(
-    private readonly owner: Uint8Array,
+    owner: Uint8Array,
     private readonly witness: Witness,
   ) {
     super();
+    this.owners = witness.owners ?? pinnedOwner(owner);
     const kept = witness.roster;
     // The broker may have lost it, or retain an older one: what was verified before still holds.
     if (kept !== undefined) this.adopt(kept.message);
@@ -141,7 +145,7 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
   }
 
   private adopt(message: Uint8Array): void {
-    const roster = verifyRoster(message, [this.owner]);
+    const { roster, owners } = acceptRoster(message, this.owners);
     const before = this.newestRoster;
     if (before !== undefined && roster.version < before.version)
       throw new SmartZoneError(
@@ -152,7 +156,8 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
       throw new SmartZoneError('ROSTER_CONFLICT', `version ${roster.version}`);
     this.newestRoster = roster;
     this.newestRosterMessage = Uint8Array.from(message);
-    this.witness.sawRoster(roster.version, message);
+    this.owners = owners;
+    this.witness.sawRoster(roster.version, message, owners);
     this.emit('roster', roster);
   }
 

@@ -14,6 +14,7 @@ import {
   signOwnerReply,
   signOwnerStatement,
   verifyOwnerReply,
+  statementDigest,
   verifyOwnerStatement,
 } from './owner.js';
 import { pad, unpad } from './padding.js';
@@ -26,7 +27,8 @@ import {
   RecordWriter,
   type RecordContext,
 } from './record.js';
-import { findDevice, findMember, signRoster, verifyRoster, type Roster } from './roster.js';
+import { pinnedOwner, signOwners, type Owners } from './owners.js';
+import { acceptRoster, findDevice, findMember, signRoster, verifyRoster, type Roster } from './roster.js';
 
 const fill = (length: number, value: number) => new Uint8Array(length).fill(value);
 const device = SigningKey.fromSeed(fill(32, 1));
@@ -160,7 +162,10 @@ describe('owner', () => {
   const base = { device: device.kid, counter: 1, nonce: bootNonce, time: 1_790_000_000 };
 
   test('a claim is signed by an owner that it names, other statements by an owner in force', () => {
-    const claim = { ...base, action: { type: 'claim', owners: [device.publicKey] } } as const;
+    const claim = {
+      ...base,
+      action: { type: 'claim', owners: [device.publicKey], generation: 1 },
+    } as const;
     const reset = { ...base, action: { type: 'reset' } } as const;
     expect(verifyOwnerStatement(signOwnerStatement(claim, device), [])).toEqual(claim);
     expect(codeOf(() => verifyOwnerStatement(signOwnerStatement(claim, other), []))).toBe('NOT_OWNER');
@@ -184,14 +189,15 @@ describe('owner', () => {
       status: 308,
       signingKey: device.publicKey,
       agreementKey: fill(32, 1),
+      statement: statementDigest(signOwnerStatement({ ...base, action: { type: 'reset' } }, device)),
     };
     const verified = verifyOwnerReply(signOwnerReply(reply, device));
     expect(codeOf(() => verifyOwnerReply(signOwnerReply(reply, other)))).toBe('UNKNOWN_SENDER');
     const statement = { ...base, action: { type: 'reset' } } as const;
-    expect(answers(verified, statement)).toBe(true);
-    expect(answers(verified, { ...statement, counter: 2 })).toBe(false);
-    expect(answers(verified, { ...statement, nonce: fill(16, 9) })).toBe(false);
-    expect(answers(verified, { ...statement, device: other.kid })).toBe(false);
+    expect(answers(verified, signOwnerStatement(statement, device))).toBe(true);
+    expect(answers(verified, signOwnerStatement({ ...statement, counter: 2 }, device))).toBe(false);
+    // What somebody else says with the same counter and nonce is another statement.
+    expect(answers(verified, signOwnerStatement(statement, other))).toBe(false);
   });
 });
 
@@ -209,6 +215,44 @@ describe('roster', () => {
     expect(verifyRoster(bytes, [other.publicKey, device.publicKey])).toEqual(roster);
     expect(codeOf(() => verifyRoster(bytes, [other.publicKey]))).toBe('NOT_OWNER');
     expect(codeOf(() => verifyRoster(bytes, []))).toBe('NOT_OWNER');
+  });
+
+  test('carries the succession of its owners', () => {
+    const [first, second, third] = [20, 21, 22].map((seed) => SigningKey.fromSeed(fill(32, seed))) as [
+      SigningKey,
+      SigningKey,
+      SigningKey,
+    ];
+    const keysOf = (...keys: SigningKey[]) => keys.map(({ publicKey }) => publicKey);
+    const link = (generation: number, keys: SigningKey[], signer: SigningKey) =>
+      signOwners({ generation, keys: keysOf(...keys) }, signer);
+    const own = link(1, [first, second], first);
+    const next = link(2, [second, third], second);
+    const nextOwn = link(2, [third, second], third);
+    const last = link(3, [third], third);
+    const accept = (signer: SigningKey, links: Uint8Array[], known = pinnedOwner(first.publicKey)) =>
+      acceptRoster(signRoster({ ...roster, succession: links }, signer), known).owners;
+    // From one pinned key to the last generation, from wherever one was.
+    const all = [own, next, nextOwn, last];
+    expect(accept(third, all)).toEqual({ generation: 3, keys: keysOf(third) });
+    expect(accept(second, [own])).toEqual({ generation: 1, keys: keysOf(first, second) });
+    expect(accept(third, all, { generation: 2, keys: keysOf(second, third) }).generation).toBe(3);
+    expect(accept(third, [own, next, nextOwn], pinnedOwner(third.publicKey))).toEqual({
+      generation: 2,
+      keys: keysOf(third, second),
+    });
+    // Who was replaced signs nothing any more; a gap, a stranger's link, another set of a known generation.
+    const refused = (signer: SigningKey, links: Uint8Array[], known?: Owners) =>
+      codeOf(() => accept(signer, links, known));
+    expect(refused(first, all)).toBe('NOT_OWNER');
+    expect(refused(third, [own, last])).toBe('NOT_OWNER');
+    expect(refused(other, [own, link(2, [other], other)])).toBe('NOT_OWNER');
+    expect(refused(third, [next, last], { generation: 2, keys: keysOf(second) })).toBe('OWNERS_CONFLICT');
+    expect(refused(first, [link(0, [first], first)])).toBe('MALFORMED');
+    const forged = Uint8Array.from(own);
+    forged[forged.length - 1]! ^= 1;
+    expect(refused(second, [forged])).toBe('BAD_SIGNATURE');
+    expect(codeOf(() => accept(second, []))).toBe('MALFORMED');
   });
 
   test('finds members by kid and role, and devices by kid', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { equalBytes } from '../bytes.js';
 import type { CborValue } from '../cbor.js';
 import { SmartZoneError } from '../errors.js';
@@ -5,10 +6,12 @@ import type { Kid } from '../kid.js';
 import type { SigningKey } from '../keys.js';
 import {
   array,
+  digest,
   field,
   kid,
   nonce,
   oneOf,
+  optional,
   publicKey,
   refuse,
   struct,
@@ -23,13 +26,17 @@ export type OwnerAction =
       readonly type: 'claim';
       /** 1 to 3 Ed25519 keys; the signer's is one of them. */
       readonly owners: readonly Uint8Array[];
+      /** Of these keys, see `Owners`. Default 1. */
+      readonly generation?: number;
     }
   /** Forgets members, channels and model; keeps identity, owners and counters. */
   | { readonly type: 'reset' }
   /** The model before the committed one is committed again. */
   | { readonly type: 'rollback' }
   /** Raises the floor of model sequence numbers. */
-  | { readonly type: 'rebase'; readonly floor: number };
+  | { readonly type: 'rebase'; readonly floor: number }
+  /** Makes the device's next keys, which a roster puts in place of the present ones. */
+  | { readonly type: 'rotate' };
 
 export interface OwnerStatement {
   /** The device; while unclaimed, the kid of its hello. */
@@ -43,22 +50,24 @@ export interface OwnerStatement {
   readonly action: OwnerAction;
 }
 
-const claim = tuple<readonly [1, readonly Uint8Array[]]>(oneOf(1), array(publicKey, 1, 3));
+const claim = tuple<readonly [1, readonly Uint8Array[], number]>(oneOf(1), array(publicKey, 1, 3), uint);
 const reset = tuple<readonly [2]>(oneOf(2));
-
 const rollback = tuple<readonly [3]>(oneOf(3));
 const rebase = tuple<readonly [4, number]>(oneOf(4), uint);
+const rotate = tuple<readonly [5]>(oneOf(5));
 
 const encodeAction = (value: OwnerAction): CborValue => {
   switch (value.type) {
     case 'claim':
-      return claim.encode([1, value.owners]);
+      return claim.encode([1, value.owners, value.generation ?? 1]);
     case 'reset':
       return reset.encode([2]);
     case 'rollback':
       return rollback.encode([3]);
     case 'rebase':
       return rebase.encode([4, value.floor]);
+    case 'rotate':
+      return rotate.encode([5]);
   }
 };
 
@@ -75,8 +84,13 @@ const action: Codec<OwnerAction> = {
         return { type: 'rollback' };
       case 4:
         return { type: 'rebase', floor: rebase.decode(value, where)[1] };
-      default:
-        return { type: 'claim', owners: claim.decode(value, where)[1] };
+      case 5:
+        rotate.decode(value, where);
+        return { type: 'rotate' };
+      default: {
+        const [, owners, generation] = claim.decode(value, where);
+        return { type: 'claim', owners, generation };
+      }
     }
   },
 };
@@ -116,6 +130,10 @@ export interface OwnerReply {
   readonly signingKey: Uint8Array;
   /** The device's static X25519 key now. */
   readonly agreementKey: Uint8Array;
+  /** SHA-256 of the statement that it answers. */
+  readonly statement: Uint8Array;
+  /** The Ed25519 and X25519 keys that a roster may put in place of the present ones. */
+  readonly next?: readonly [signingKey: Uint8Array, agreementKey: Uint8Array];
 }
 
 const replyCodec = struct<OwnerReply>({
@@ -125,19 +143,25 @@ const replyCodec = struct<OwnerReply>({
   status: field(4, uint),
   signingKey: field(5, publicKey),
   agreementKey: field(6, publicKey),
+  statement: field(7, digest),
+  next: optional(8, tuple<readonly [Uint8Array, Uint8Array]>(publicKey, publicKey)),
 });
 
 export function signOwnerReply(reply: OwnerReply, device: SigningKey): Uint8Array {
   return sealSigned(replyCodec, 'owner-reply', reply, device);
 }
 
-/** True if this reply answers this statement: others' replies come over the same topic. */
-export function answers(reply: OwnerReply, statement: OwnerStatement): boolean {
-  return (
-    reply.counter === statement.counter &&
-    equalBytes(reply.device, statement.device) &&
-    equalBytes(reply.nonce, statement.nonce)
-  );
+/** What a reply names a statement by. */
+export function statementDigest(statement: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(statement).digest());
+}
+
+/**
+ * True if this reply answers this statement, given as it was sent: others' replies come over the same topic, and so do answers to
+ * statements that somebody forged.
+ */
+export function answers(reply: OwnerReply, statement: Uint8Array): boolean {
+  return equalBytes(reply.statement, statementDigest(statement));
 }
 
 /**

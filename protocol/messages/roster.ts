@@ -4,6 +4,7 @@ import { signingKid, type Kid } from '../kid.js';
 import type { SigningKey } from '../keys.js';
 import {
   array,
+  bytes,
   decodeWith,
   enumeration,
   field,
@@ -16,6 +17,7 @@ import {
 } from '../schema.js';
 import { keyWithKid, openSigned, sealSigned } from '../signed.js';
 import { securityLevelCodec, type SecurityLevel } from './hello.js';
+import { followSuccession, MOST_LINKS, type Owners } from './owners.js';
 
 const ROLE_NUMBER = { sensor: 1, rules: 2, publisher: 3 } as const;
 export type Role = keyof typeof ROLE_NUMBER;
@@ -53,6 +55,8 @@ export interface Roster {
   readonly zones: readonly Zone[];
   /** Seconds, from the moment that it reached the TA; without a fresh roster after that, all service ends. */
   readonly lease?: number;
+  /** How the owner's keys came to be: links as `signOwners` makes them. The roster is signed by a key of the last. */
+  readonly succession?: readonly Uint8Array[];
 }
 
 const member = struct<Member>({
@@ -79,19 +83,39 @@ const codec = struct<Roster>({
   devices: field(4, array(device)),
   zones: field(5, array(zone)),
   lease: optional(6, uint),
+  succession: optional(7, array(bytes(), 1, MOST_LINKS)),
 });
 
 export function signRoster(roster: Roster, owner: SigningKey): Uint8Array {
   return sealSigned(codec, 'roster', roster, owner);
 }
 
+/**
+ * Verifies a roster, following the succession that it carries from the owners that are known.
+ * @returns the roster, and the owners that are known from then on
+ * @throws NOT_OWNER, OWNERS_CONFLICT, BAD_SIGNATURE and the form's
+ */
+export function acceptRoster(
+  raw: Uint8Array,
+  known: Owners,
+): { readonly roster: Roster; readonly owners: Owners } {
+  let owners = known;
+  const { body: roster } = openSigned(codec, 'roster', raw, (signer, { succession = [] }) => {
+    owners = followSuccession(known, succession);
+    return ownerKey(owners.keys, signer);
+  });
+  return { roster, owners };
+}
+
+function ownerKey(keys: readonly Uint8Array[], signer: Kid): Uint8Array {
+  const key = keyWithKid(keys, signer);
+  if (key === undefined) throw new SmartZoneError('NOT_OWNER', 'roster');
+  return key;
+}
+
 /** Throws NOT_OWNER where it is signed by none of `owners`. */
-export function verifyRoster(bytes: Uint8Array, owners: readonly Uint8Array[]): Roster {
-  return openSigned(codec, 'roster', bytes, (signer) => {
-    const key = keyWithKid(owners, signer);
-    if (key === undefined) throw new SmartZoneError('NOT_OWNER', 'roster');
-    return key;
-  }).body;
+export function verifyRoster(raw: Uint8Array, owners: readonly Uint8Array[]): Roster {
+  return openSigned(codec, 'roster', raw, (signer) => ownerKey(owners, signer)).body;
 }
 
 /** A roster's content, for those to whom somebody else has verified it. */

@@ -13,8 +13,8 @@ enum sz_command {
     SZ_CMD_PING = 1, /* in: empty. out: empty. values: a status, b epoch, c state bits (1 claimed, 2 model active, 4 install under way), d boot counter bits (first 4 bytes of the boot nonce) */
     SZ_CMD_HELLO = 2, /* in: empty. out: hello */
     SZ_CMD_EVIDENCE = 3, /* in: requester's nonce, 8 to 64 bytes. out: evidence */
-    SZ_CMD_OWNER = 4, /* in: owner-statement. out: owner-reply (also when refused, if the statement could be read) */
-    SZ_CMD_ROSTER = 5, /* in: roster. out: empty. a: 0 also when the same roster is already in force */
+    SZ_CMD_OWNER = 4, /* in: owner-statement. out: owner-reply (also when refused, if the statement could be read). The statement that took effect last is answered again, and does nothing */
+    SZ_CMD_ROSTER = 5, /* in: roster. out: empty. a: 0 also when the same roster is already in force. A roster that lists the device's next keys begins a new boot under them */
     SZ_CMD_OFFER = 6, /* in: offer. out: empty. c, d: sensor kid (high, low) */
     SZ_CMD_RULES_HELLO = 7, /* in: rules-hello. out: label-offer for the current epoch. b: epoch */
     SZ_CMD_FRAME = 8, /* in: record. out: label record. b: epoch. c, d: sensor kid (high, low). Status SEGMENTS_WANTED: out: wanted-segments, b: the first of them; go on with CONTINUE */
@@ -59,6 +59,7 @@ enum sz_code {
     SZ_DECRYPT_FAILED = 314, /* the offer cannot be opened */
     SZ_BAD_KEY = 315, /* not an acceptable public key */
     SZ_LIMIT_REACHED = 316, /* more members, channels or devices than the TA keeps */
+    SZ_OWNERS_CONFLICT = 317, /* another set of owner keys has this generation */
     SZ_NO_CHANNEL = 400, /* no such channel in this boot */
     SZ_STALE_NUMBER = 401, /* this record number was used already */
     SZ_BAD_TAG = 402, /* the record is not authentic */

@@ -63,11 +63,12 @@ static size_t owner_statement(uint8_t *out, bool claim)
     put_bytes(&w, 3, claim ? sz_boot()->claim_nonce : sz_boot()->nonce, SZ_NONCE16_SIZE);
     put_number(&w, 4, 1800000000);
     sz_cbor_put_int(&w, 5);
-    sz_cbor_put_array(&w, claim ? 2 : 1);
+    sz_cbor_put_array(&w, claim ? 3 : 1);
     sz_cbor_put_uint(&w, claim ? 1 : 2);
     if (claim) {
         sz_cbor_put_array(&w, 1);
         sz_cbor_put_bstr(&w, fuzz_owner.signing.public_key, SZ_KEY_SIZE);
+        sz_cbor_put_uint(&w, 1);
     }
     return sign(&fuzz_owner, &w, "owner", out);
 }

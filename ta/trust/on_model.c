@@ -80,14 +80,28 @@ static enum sz_code read_offer(struct sz_bytes payload, struct model_offer *out)
     return sz_cbor_error(&r);
 }
 
+/* Opens what was wrapped to one pair of this device's keys. STALE_NONCE: to another. */
+static enum sz_code unwrap(struct sz_bytes encrypted, const struct sz_member *publisher,
+                           const struct sz_manifest *manifest, const struct sz_agreement_key *own,
+                           const uint8_t device[SZ_KID_SIZE], uint8_t key[SZ_AES_KEY_SIZE])
+{
+    uint8_t aad[64], context[128];
+    size_t length = 0;
+    const enum sz_code code =
+        sz_encrypt_open(encrypted, own,
+                        sz_hpke_context("model-offer", publisher->kid, device,
+                                        SZ_BYTES(manifest->digest, SZ_SHA256_SIZE), context),
+                        sz_purpose_aad("model-offer", aad), key, SZ_AES_KEY_SIZE, &length);
+    return code == SZ_OK && length != SZ_AES_KEY_SIZE ? SZ_MALFORMED : code;
+}
+
 /* The content key that this publisher wrapped to this device for this manifest. */
 static enum sz_code open_offer(struct sz_bytes message, const struct sz_member *publisher,
                                const struct sz_manifest *manifest, uint8_t key[SZ_AES_KEY_SIZE])
 {
-    uint8_t aad[64], context[128];
+    const struct sz_state *const state = sz_state();
     struct sz_sign1 sign1;
     struct model_offer offer;
-    size_t length = 0;
     enum sz_code code = sz_sign1_read(message, &sign1);
     if (code == SZ_OK && memcmp(sign1.kid, publisher->kid, SZ_KID_SIZE) != 0) {
         code = SZ_UNKNOWN_SENDER;
@@ -104,17 +118,17 @@ static enum sz_code open_offer(struct sz_bytes message, const struct sz_member *
     if (memcmp(offer.digest, manifest->digest, SZ_SHA256_SIZE) != 0) {
         return SZ_MODEL_DIGEST;
     }
-    if (offer.roster > sz_roster_version() || offer.model > sz_state()->model_floor) {
+    if (offer.roster > sz_roster_version() || offer.model > state->model_floor) {
         return SZ_STATE_ROLLED_BACK;
     }
-    code = sz_encrypt_open(offer.encrypted, &sz_state()->agreement,
-                           sz_hpke_context("model-offer", publisher->kid, sz_state()->signing.kid,
-                                           SZ_BYTES(manifest->digest, SZ_SHA256_SIZE), context),
-                           sz_purpose_aad("model-offer", aad), key, SZ_AES_KEY_SIZE, &length);
+    code = unwrap(offer.encrypted, publisher, manifest, &state->agreement, state->signing.kid, key);
+    if (code == SZ_STALE_NONCE && state->has_former) {
+        code = unwrap(offer.encrypted, publisher, manifest, &state->former_agreement, state->former_kid, key);
+    }
     if (code == SZ_STALE_NONCE) {
         return SZ_WRONG_DEVICE; /* sealed to another static key */
     }
-    return code == SZ_OK && length != SZ_AES_KEY_SIZE ? SZ_MALFORMED : code;
+    return code;
 }
 
 static enum sz_code check_sequence(uint64_t sequence)

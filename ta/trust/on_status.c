@@ -35,7 +35,7 @@ static enum sz_code sign_reply(struct sz_call *call, const struct sz_cbor_writer
 enum sz_code sz_on_ping(struct sz_call *call)
 {
     call->b = (uint32_t)sz_epoch_now()->number;
-    call->c = (sz_state()->owner_count > 0 ? 1u : 0u) | (sz_model_active() ? 2u : 0u) |
+    call->c = (sz_state()->owners.count > 0 ? 1u : 0u) | (sz_model_active() ? 2u : 0u) |
               (sz_model_loading() ? 4u : 0u);
     memcpy(&call->d, sz_boot()->nonce, sizeof call->d);
     return SZ_OK;
@@ -66,7 +66,7 @@ static void put_input_shape(struct sz_cbor_writer *w, const struct sz_input_shap
 enum sz_code sz_on_hello(struct sz_call *call)
 {
     const struct sz_state *const state = sz_state();
-    const bool unclaimed = state->owner_count == 0;
+    const bool unclaimed = state->owners.count == 0;
     struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
     const bool went_back = state->model_floor != state->model.sequence;
     sz_cbor_put_map(&w, 10u + unclaimed + sz_model_active() + went_back);

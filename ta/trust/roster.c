@@ -17,7 +17,7 @@ struct roster {
     uint64_t lease_ms;    /* 0: none */
     uint64_t in_force_at; /* uptime */
     uint32_t member_count;
-    bool lists_us;
+    bool lists_us, lists_next, lists_former; /* keys of this device that it names */
     struct sz_member members[SZ_MAX_MEMBERS];
 };
 
@@ -77,6 +77,7 @@ static void read_member(struct sz_cbor_reader *r, struct roster *roster)
 
 static void read_device(struct sz_cbor_reader *r, struct roster *roster)
 {
+    const struct sz_state *const state = sz_state();
     uint8_t signing[SZ_KEY_SIZE] = {0}, agreement[SZ_KEY_SIZE] = {0};
     sz_cbor_map_of(r, 4);
     read_key(r, 1, signing, false);
@@ -87,10 +88,12 @@ static void read_device(struct sz_cbor_reader *r, struct roster *roster)
     }
     sz_cbor_key(r, 4);
     read_name(r);
-    if (memcmp(signing, sz_state()->signing.public_key, SZ_KEY_SIZE) == 0 &&
-        memcmp(agreement, sz_state()->agreement.public_key, SZ_KEY_SIZE) == 0) {
-        roster->lists_us = true;
-    }
+    roster->lists_us |= memcmp(signing, state->signing.public_key, SZ_KEY_SIZE) == 0 &&
+                        memcmp(agreement, state->agreement.public_key, SZ_KEY_SIZE) == 0;
+    roster->lists_next |= state->has_next &&
+                          memcmp(signing, state->next_signing.public_key, SZ_KEY_SIZE) == 0 &&
+                          memcmp(agreement, state->next_agreement.public_key, SZ_KEY_SIZE) == 0;
+    roster->lists_former |= state->has_former && memcmp(signing, state->former_signing, SZ_KEY_SIZE) == 0;
 }
 
 static void read_zone(struct sz_cbor_reader *r)
@@ -121,6 +124,30 @@ static size_t list(struct sz_cbor_reader *r, int64_t key, size_t most)
     return sz_cbor_error(r) == SZ_OK ? count : 0;
 }
 
+/* What sz_owners_follow() looks into. */
+static void read_succession(struct sz_cbor_reader *r)
+{
+    const size_t links = sz_cbor_array(r);
+    if (links == 0) {
+        sz_cbor_fail(r, SZ_MALFORMED);
+    }
+    if (links > SZ_SUCCESSION_MAX) {
+        sz_cbor_fail(r, SZ_LIMIT_REACHED);
+    }
+    for (size_t i = 0; i < links && sz_cbor_error(r) == SZ_OK; i++) {
+        (void)sz_cbor_bstr(r);
+    }
+}
+
+static void read_lease(struct sz_cbor_reader *r, struct roster *out)
+{
+    const uint64_t lease = sz_cbor_uint(r);
+    out->lease_ms = lease > UINT32_MAX ? (uint64_t)UINT32_MAX * 1000 : lease * 1000;
+    if (lease == 0) {
+        sz_cbor_fail(r, SZ_MALFORMED);
+    }
+}
+
 static enum sz_code parse(struct sz_bytes payload, struct roster *out)
 {
     struct sz_cbor_reader r = sz_cbor_reader(payload);
@@ -147,35 +174,38 @@ static enum sz_code parse(struct sz_bytes payload, struct roster *out)
     for (size_t i = 0; i < count && sz_cbor_error(&r) == SZ_OK; i++) {
         read_zone(&r);
     }
-    if (pairs == 6) {
-        sz_cbor_key(&r, 6);
-        const uint64_t lease = sz_cbor_uint(&r);
-        out->lease_ms = lease > UINT32_MAX ? (uint64_t)UINT32_MAX * 1000 : lease * 1000;
-        if (lease == 0) {
-            sz_cbor_fail(&r, SZ_MALFORMED);
-        }
+    const bool lease = sz_cbor_optional_key(&r, 6);
+    if (lease) {
+        read_lease(&r, out);
     }
-    if ((pairs != 5 && pairs != 6) || out->version == 0) {
+    const bool succession = sz_cbor_optional_key(&r, 7);
+    if (succession) {
+        read_succession(&r);
+    }
+    if (pairs != 5u + lease + succession || out->version == 0) {
         sz_cbor_fail(&r, SZ_MALFORMED);
     }
     return sz_cbor_done(&r);
 }
 
-static enum sz_code verify(struct sz_bytes message, struct sz_sign1 *sign1)
+/* Whoever signed must be an owner of the last generation that the roster leads to. *owners: those. A signer
+ * who is one already is checked before anything of the payload is looked into. */
+static enum sz_code verify(struct sz_bytes message, struct sz_sign1 *sign1, struct sz_owners *owners)
 {
-    const struct sz_state *const state = sz_state();
-    const enum sz_code code = sz_sign1_read(message, sign1);
-    uint8_t kid[SZ_KID_SIZE];
+    enum sz_code code = sz_sign1_read(message, sign1);
+    const uint8_t *signer;
+    *owners = sz_state()->owners;
+    if (code == SZ_OK && sz_owners_find(owners, sign1->kid) == NULL) {
+        code = sz_cbor_check(sign1->payload);
+        if (code == SZ_OK) {
+            code = sz_owners_follow(sign1->payload, owners);
+        }
+    }
     if (code != SZ_OK) {
         return code;
     }
-    for (uint32_t i = 0; i < state->owner_count; i++) {
-        if (sz_kid(SZ_CURVE_ED25519, state->owners[i], kid) == SZ_OK &&
-            memcmp(kid, sign1->kid, SZ_KID_SIZE) == 0) {
-            return sz_signed_verify(sign1, state->owners[i], "roster");
-        }
-    }
-    return SZ_NOT_OWNER;
+    signer = sz_owners_find(owners, sign1->kid);
+    return signer == NULL ? SZ_NOT_OWNER : sz_signed_verify(sign1, signer, "roster");
 }
 
 static void put_in_force(void)
@@ -202,16 +232,54 @@ enum sz_code sz_roster_restore(void)
     return code == SZ_OK ? SZ_OK : SZ_STORAGE_FAILED;
 }
 
-enum sz_code sz_roster_accept(struct sz_bytes message, bool *changed)
+/* What the state is with the incoming roster in force. The roster is copied. */
+static enum sz_code prepare(struct sz_bytes message, const struct sz_owners *owners, struct sz_state *next)
+{
+    uint8_t *const copy = message.length <= SZ_ROSTER_MAX ? sz_memory_take(message.length) : NULL;
+    if (copy == NULL) {
+        return SZ_OUT_OF_MEMORY;
+    }
+    memcpy(copy, message.at, message.length);
+    *next = *sz_state();
+    next->roster = SZ_BYTES(copy, message.length);
+    next->roster_floor = incoming.version;
+    next->owner_time = incoming.issued > next->owner_time ? incoming.issued : next->owner_time;
+    next->owners = *owners;
+    if (incoming.lists_next) {
+        sz_state_use_next_keys(next);
+    }
+    if (incoming.lists_next ? !incoming.lists_us : !incoming.lists_former) {
+        sz_state_forget_former_keys(next);
+    }
+    return SZ_OK;
+}
+
+static enum sz_code commit(struct sz_bytes message, const struct sz_owners *owners)
+{
+    struct sz_state next;
+    enum sz_code code = prepare(message, owners, &next);
+    if (code == SZ_OK) {
+        code = sz_state_commit(&next);
+        sz_wipe(&next, sizeof next);
+    }
+    return code;
+}
+
+enum sz_code sz_roster_accept(struct sz_bytes message, enum sz_roster_change *change)
 {
     const struct sz_bytes stored = sz_state()->roster;
+    struct sz_owners owners;
     struct sz_sign1 sign1;
-    struct sz_state next;
-    uint8_t *copy;
-    enum sz_code code = verify(message, &sign1);
-    *changed = false;
+    enum sz_code code = verify(message, &sign1, &owners);
+    *change = SZ_ROSTER_SAME;
     if (code == SZ_OK) {
         code = parse(sign1.payload, &incoming);
+    }
+    if (code == SZ_OK) {
+        code = sz_owners_follow(sign1.payload, &owners);
+    }
+    if (code == SZ_OK && sz_owners_find(&owners, sign1.kid) == NULL) {
+        code = SZ_NOT_OWNER; /* names successors, and is not of them */
     }
     if (code != SZ_OK) {
         return code;
@@ -224,23 +292,13 @@ enum sz_code sz_roster_accept(struct sz_bytes message, bool *changed)
     if (incoming.version <= sz_state()->roster_floor) { /* after a reset too */
         return SZ_STALE_ROSTER;
     }
-    if (!incoming.lists_us) {
+    if (!incoming.lists_us && !incoming.lists_next) {
         return SZ_NOT_IN_ROSTER;
     }
-    copy = message.length <= SZ_ROSTER_MAX ? sz_memory_take(message.length) : NULL;
-    if (copy == NULL) {
-        return SZ_OUT_OF_MEMORY;
-    }
-    memcpy(copy, message.at, message.length);
-    next = *sz_state();
-    next.roster = SZ_BYTES(copy, message.length);
-    next.roster_floor = incoming.version;
-    next.owner_time = incoming.issued > next.owner_time ? incoming.issued : next.owner_time;
-    code = sz_state_commit(&next);
-    sz_wipe(&next, sizeof next);
+    code = commit(message, &owners);
     if (code == SZ_OK) {
         put_in_force();
-        *changed = true;
+        *change = incoming.lists_next ? SZ_ROSTER_NEW_KEYS : SZ_ROSTER_NEWER;
     }
     return code;
 }

@@ -21,10 +21,17 @@ struct sz_member {
  * TA cannot know how long it was off. */
 enum sz_code sz_roster_restore(void);
 
-/* Verifies a signed roster, stores it and puts it in force. *changed: false if it was in force already.
- * NOT_OWNER, STALE_ROSTER, ROSTER_CONFLICT, NOT_IN_ROSTER, LIMIT_REACHED, BAD_KEY, STORAGE_FAILED and the
- * form's. */
-enum sz_code sz_roster_accept(struct sz_bytes message, bool *changed);
+enum sz_roster_change {
+    SZ_ROSTER_SAME,     /* in force already */
+    SZ_ROSTER_NEWER,    /* now in force */
+    SZ_ROSTER_NEW_KEYS, /* as well, and the device's next keys have taken the place of its former ones */
+};
+
+/* Verifies a signed roster, follows the succession of owners that it carries, stores both and puts them in
+ * force. A roster that lists the device's next keys puts them in place; one that does not list the former
+ * ones any more ends them. NOT_OWNER, OWNERS_CONFLICT, STALE_ROSTER, ROSTER_CONFLICT, NOT_IN_ROSTER,
+ * LIMIT_REACHED, BAD_KEY, STORAGE_FAILED and the form's. */
+enum sz_code sz_roster_accept(struct sz_bytes message, enum sz_roster_change *change);
 
 /* Nobody may talk to the device any more (reset, new identity). Memory only. */
 void sz_roster_clear(void);

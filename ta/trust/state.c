@@ -7,10 +7,15 @@
 #include <tee_internal_api.h>
 
 enum {
-    STATE_VERSION = 2,
-    STATE_ITEMS = 19,
-    FIRST_VERSION_ITEMS = 14, /* version 1 kept no previous model */
-    FIXED_SIZE = 640,
+    STATE_VERSION = 3,
+    STATE_ITEMS = 23,
+    NO_SUCCESSION_VERSION = 2, /* owners and device keys were for ever */
+    NO_SUCCESSION_ITEMS = 19,
+    FIRST_VERSION = 1, /* kept no previous model */
+    FIRST_VERSION_ITEMS = 14,
+    NEXT_ITEMS = 4,
+    FORMER_ITEMS = 3,
+    FIXED_SIZE = 1024,
 };
 
 static const char OBJECT_ID[] = "smart-zone/state";
@@ -27,6 +32,65 @@ enum sz_code sz_state_new_identity(struct sz_state *next)
     return code == SZ_OK ? sz_agreement_key_generate(&next->agreement) : code;
 }
 
+enum sz_code sz_state_make_next_keys(struct sz_state *next)
+{
+    enum sz_code code = SZ_OK;
+    if (!next->has_next) {
+        code = sz_signing_key_generate(&next->next_signing);
+        if (code == SZ_OK) {
+            code = sz_agreement_key_generate(&next->next_agreement);
+        }
+        next->has_next = code == SZ_OK;
+    }
+    return code;
+}
+
+void sz_state_use_next_keys(struct sz_state *next)
+{
+    memcpy(next->former_signing, next->signing.public_key, SZ_KEY_SIZE);
+    memcpy(next->former_kid, next->signing.kid, SZ_KID_SIZE);
+    next->former_agreement = next->agreement;
+    next->has_former = true;
+    next->signing = next->next_signing;
+    next->agreement = next->next_agreement;
+    sz_state_forget_next_keys(next);
+}
+
+void sz_state_forget_next_keys(struct sz_state *next)
+{
+    sz_wipe(&next->next_signing, sizeof next->next_signing);
+    sz_wipe(&next->next_agreement, sizeof next->next_agreement);
+    next->has_next = false;
+}
+
+void sz_state_forget_former_keys(struct sz_state *next)
+{
+    sz_wipe(&next->former_agreement, sizeof next->former_agreement);
+    next->has_former = false;
+}
+
+static void put_key(struct sz_cbor_writer *w, const uint8_t key[SZ_KEY_SIZE])
+{
+    sz_cbor_put_bstr(w, key, SZ_KEY_SIZE);
+}
+
+static void put_rotation(struct sz_cbor_writer *w, const struct sz_state *s)
+{
+    sz_cbor_put_array(w, s->has_next ? NEXT_ITEMS : 0);
+    if (s->has_next) {
+        put_key(w, s->next_signing.seed);
+        put_key(w, s->next_signing.public_key);
+        put_key(w, s->next_agreement.private_key);
+        put_key(w, s->next_agreement.public_key);
+    }
+    sz_cbor_put_array(w, s->has_former ? FORMER_ITEMS : 0);
+    if (s->has_former) {
+        put_key(w, s->former_signing);
+        put_key(w, s->former_agreement.private_key);
+        put_key(w, s->former_agreement.public_key);
+    }
+}
+
 static void put_commitment(struct sz_cbor_writer *w, const struct sz_model_commitment *model)
 {
     sz_cbor_put_uint(w, model->sequence);
@@ -39,13 +103,13 @@ static size_t encode(const struct sz_state *s, uint8_t *out, size_t capacity)
     struct sz_cbor_writer w = sz_cbor_writer(out, capacity);
     sz_cbor_put_array(&w, STATE_ITEMS);
     sz_cbor_put_uint(&w, STATE_VERSION);
-    sz_cbor_put_bstr(&w, s->signing.seed, SZ_KEY_SIZE);
-    sz_cbor_put_bstr(&w, s->signing.public_key, SZ_KEY_SIZE);
-    sz_cbor_put_bstr(&w, s->agreement.private_key, SZ_KEY_SIZE);
-    sz_cbor_put_bstr(&w, s->agreement.public_key, SZ_KEY_SIZE);
-    sz_cbor_put_array(&w, s->owner_count);
-    for (uint32_t i = 0; i < s->owner_count; i++) {
-        sz_cbor_put_bstr(&w, s->owners[i], SZ_KEY_SIZE);
+    put_key(&w, s->signing.seed);
+    put_key(&w, s->signing.public_key);
+    put_key(&w, s->agreement.private_key);
+    put_key(&w, s->agreement.public_key);
+    sz_cbor_put_array(&w, s->owners.count);
+    for (uint32_t i = 0; i < s->owners.count; i++) {
+        put_key(&w, s->owners.keys[i]);
     }
     sz_cbor_put_uint(&w, s->owner_counter);
     sz_cbor_put_uint(&w, s->owner_time);
@@ -56,6 +120,9 @@ static size_t encode(const struct sz_state *s, uint8_t *out, size_t capacity)
     put_commitment(&w, &s->previous);
     sz_cbor_put_uint(&w, s->trial_attempts);
     sz_cbor_put_uint(&w, s->trial_labels);
+    sz_cbor_put_uint(&w, s->owners.generation);
+    sz_cbor_put_bstr(&w, s->statement, sizeof s->statement);
+    put_rotation(&w, s);
     return sz_cbor_written(&w);
 }
 
@@ -74,6 +141,36 @@ static void read_commitment(struct sz_cbor_reader *r, struct sz_model_commitment
     read_into(r, model->content_key, sizeof model->content_key);
 }
 
+static void read_rotation(struct sz_cbor_reader *r, struct sz_state *s)
+{
+    size_t items = sz_cbor_array(r);
+    s->has_next = items == NEXT_ITEMS;
+    if (s->has_next) {
+        read_into(r, s->next_signing.seed, SZ_KEY_SIZE);
+        read_into(r, s->next_signing.public_key, SZ_KEY_SIZE);
+        read_into(r, s->next_agreement.private_key, SZ_KEY_SIZE);
+        read_into(r, s->next_agreement.public_key, SZ_KEY_SIZE);
+        sz_cbor_fail(r, sz_kid(SZ_CURVE_ED25519, s->next_signing.public_key, s->next_signing.kid));
+        sz_cbor_fail(r, sz_kid(SZ_CURVE_X25519, s->next_agreement.public_key, s->next_agreement.kid));
+    }
+    items = sz_cbor_array(r);
+    s->has_former = items == FORMER_ITEMS;
+    if (s->has_former) {
+        read_into(r, s->former_signing, SZ_KEY_SIZE);
+        read_into(r, s->former_agreement.private_key, SZ_KEY_SIZE);
+        read_into(r, s->former_agreement.public_key, SZ_KEY_SIZE);
+        sz_cbor_fail(r, sz_kid(SZ_CURVE_ED25519, s->former_signing, s->former_kid));
+        sz_cbor_fail(r, sz_kid(SZ_CURVE_X25519, s->former_agreement.public_key, s->former_agreement.kid));
+    }
+}
+
+static bool known_form(uint64_t version, size_t items)
+{
+    return (version == STATE_VERSION && items == STATE_ITEMS) ||
+           (version == NO_SUCCESSION_VERSION && items == NO_SUCCESSION_ITEMS) ||
+           (version == FIRST_VERSION && items == FIRST_VERSION_ITEMS);
+}
+
 static enum sz_code decode(struct sz_bytes bytes, struct sz_state *s)
 {
     struct sz_cbor_reader r = sz_cbor_reader(bytes);
@@ -83,8 +180,7 @@ static enum sz_code decode(struct sz_bytes bytes, struct sz_state *s)
     memset(s, 0, sizeof *s);
     items = sz_cbor_array(&r);
     version = sz_cbor_uint(&r);
-    if (!(version == STATE_VERSION && items == STATE_ITEMS) &&
-        !(version == 1 && items == FIRST_VERSION_ITEMS)) {
+    if (!known_form(version, items)) {
         return SZ_STORAGE_FAILED;
     }
     read_into(&r, s->signing.seed, SZ_KEY_SIZE);
@@ -95,9 +191,10 @@ static enum sz_code decode(struct sz_bytes bytes, struct sz_state *s)
     if (owners > SZ_MAX_OWNERS) {
         return SZ_STORAGE_FAILED;
     }
-    s->owner_count = (uint32_t)owners;
+    s->owners.count = (uint32_t)owners;
+    s->owners.generation = owners > 0 ? 1 : 0; /* before there were successions */
     for (size_t i = 0; i < owners; i++) {
-        read_into(&r, s->owners[i], SZ_KEY_SIZE);
+        read_into(&r, s->owners.keys[i], SZ_KEY_SIZE);
     }
     s->owner_counter = sz_cbor_uint(&r);
     s->owner_time = sz_cbor_uint(&r);
@@ -105,10 +202,15 @@ static enum sz_code decode(struct sz_bytes bytes, struct sz_state *s)
     s->model_floor = sz_cbor_uint(&r);
     s->roster_floor = sz_cbor_uint(&r);
     roster = sz_cbor_bstr(&r);
-    if (version == STATE_VERSION) {
+    if (version > FIRST_VERSION) {
         read_commitment(&r, &s->previous);
         s->trial_attempts = (uint32_t)sz_cbor_uint(&r);
         s->trial_labels = (uint32_t)sz_cbor_uint(&r);
+    }
+    if (version > NO_SUCCESSION_VERSION) {
+        s->owners.generation = sz_cbor_uint(&r);
+        read_into(&r, s->statement, sizeof s->statement);
+        read_rotation(&r, s);
     }
     if (sz_cbor_done(&r) != SZ_OK || roster.length > SZ_ROSTER_MAX ||
         sz_kid(SZ_CURVE_ED25519, s->signing.public_key, s->signing.kid) != SZ_OK ||

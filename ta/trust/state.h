@@ -4,21 +4,27 @@
 #define SZ_STATE_H
 
 #include "models/model.h"
-#include "trust/kid.h"
+#include "trust/owners.h"
 #include <tee_internal_api.h>
 
 enum {
-    SZ_MAX_OWNERS = 3,
     SZ_ROSTER_MAX = 40 * 1024, /* bytes of a signed roster */
 };
 
 struct sz_state {
     struct sz_signing_key signing;     /* the device's identity */
     struct sz_agreement_key agreement; /* models are wrapped to it */
-    uint32_t owner_count;              /* 0: unclaimed */
-    uint8_t owners[SZ_MAX_OWNERS][SZ_KEY_SIZE];
-    uint64_t owner_counter; /* last one accepted */
-    uint64_t owner_time;    /* seconds: the latest time that an owner signed */
+    bool has_next;                     /* keys that the roster may put in place of these */
+    struct sz_signing_key next_signing;
+    struct sz_agreement_key next_agreement;
+    bool has_former; /* what was in place before, while the roster still lists it */
+    uint8_t former_signing[SZ_KEY_SIZE];
+    uint8_t former_kid[SZ_KID_SIZE];
+    struct sz_agreement_key former_agreement; /* opens models that were wrapped to it */
+    struct sz_owners owners;
+    uint64_t owner_counter;            /* last one accepted */
+    uint64_t owner_time;               /* seconds: the latest time that an owner signed */
+    uint8_t statement[SZ_SHA256_SIZE]; /* digest of the last one that took effect; zeros: none */
     struct sz_model_commitment model;
     struct sz_model_commitment previous; /* the last one confirmed before it; sequence 0: none */
     uint32_t trial_attempts;             /* starts of the model on trial (trial.h); 0: it is confirmed */
@@ -41,6 +47,15 @@ const struct sz_state *sz_state(void);
 enum sz_code sz_state_commit(const struct sz_state *next);
 
 void sz_state_release(void);
+
+/* Keys for sz_state_use_next_keys(); those that are there already stay. */
+enum sz_code sz_state_make_next_keys(struct sz_state *state);
+
+/* The next keys become the present ones, and these the former. */
+void sz_state_use_next_keys(struct sz_state *state);
+
+void sz_state_forget_next_keys(struct sz_state *state);
+void sz_state_forget_former_keys(struct sz_state *state);
 
 /* New keys for an identity that was never used before. */
 enum sz_code sz_state_new_identity(struct sz_state *state);

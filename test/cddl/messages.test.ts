@@ -131,10 +131,11 @@ test('evidence', () => {
 });
 
 test.each<[string, sz.OwnerAction]>([
-  ['claim', { type: 'claim', owners: [owner.publicKey, publisher.publicKey] }],
+  ['claim', { type: 'claim', owners: [owner.publicKey, publisher.publicKey], generation: 3 }],
   ['reset', { type: 'reset' }],
   ['rollback', { type: 'rollback' }],
   ['rebase', { type: 'rebase', floor: 2 ** 33 }],
+  ['rotate', { type: 'rotate' }],
 ])('owner statement and reply: %s', (_what, action) => {
   const statement: sz.OwnerStatement = {
     device: device.kid,
@@ -153,11 +154,13 @@ test.each<[string, sz.OwnerAction]>([
     status: 0,
     signingKey: device.publicKey,
     agreementKey: deviceAgreement.publicKey,
+    statement: sz.statementDigest(bytes),
+    ...(action.type === 'rotate' ? { next: [sensor.publicKey, prekey.publicKey] as const } : {}),
   };
   const replyBytes = sz.signOwnerReply(reply, device);
   isItemOf('owner-reply', replyBytes);
   expect(sz.verifyOwnerReply(replyBytes)).toEqual(reply);
-  expect(sz.answers(reply, statement)).toBe(true);
+  expect(sz.answers(reply, bytes)).toBe(true);
 });
 
 test.each<[string, sz.Roster]>([
@@ -184,11 +187,19 @@ test.each<[string, sz.Roster]>([
       ],
       zones: [{ id: sz.asKid(fill(8, 40)), devices: [device.kid] }],
       lease: 86_400,
+      succession: [
+        sz.signOwners({ generation: 1, keys: [publisher.publicKey, owner.publicKey] }, publisher),
+        sz.signOwners({ generation: 2, keys: [owner.publicKey] }, owner),
+      ],
     },
   ],
 ])('roster, %s', (_what, roster) => {
   const bytes = sz.signRoster(roster, owner);
   isItemOf('roster', bytes);
+  if (roster.succession) {
+    isItemOf('succession', sz.encodeDeterministic([...roster.succession]));
+    for (const link of roster.succession) isItemOf('owners', link);
+  }
   expect(sz.verifyRoster(bytes, [publisher.publicKey, owner.publicKey])).toEqual(roster);
 });
 
@@ -357,7 +368,7 @@ afterAll(() => {
   /** Not messages of their own. */
   const parts = new Set(
     `kid public-key nonce digest channel-id name seconds millis security-level signed input-shape
-     format claim reset rollback rebase member device zone results suit-digest suit-manifest segment`.split(
+     format claim reset rollback rebase rotate member device zone results suit-digest suit-manifest segment`.split(
       /\s+/,
     ),
   );

@@ -62,6 +62,9 @@ export const party = (role: Role, notAfter?: number): Party => ({
   ...(notAfter !== undefined && { notAfter }),
 });
 
+/** What a roster says of a device. */
+export type DeviceKeys = Pick<Hello, 'signingKey' | 'agreementKey'>;
+
 /** A sensor's open channel. */
 export interface SensorChannel {
   readonly id: ChannelId;
@@ -139,9 +142,20 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
     members: readonly Party[],
     version: number,
     lease?: number,
-    { key = this.owner, issued = seconds() }: { key?: SigningKey; issued?: number } = {},
+    {
+      key = this.owner,
+      issued = seconds(),
+      devices,
+      succession,
+    }: {
+      key?: SigningKey;
+      issued?: number;
+      /** Default: the keys that the device has now. */
+      devices?: readonly DeviceKeys[];
+      succession?: readonly Uint8Array[];
+    } = {},
   ): Promise<Uint8Array> {
-    const { signingKey, agreementKey } = await this.hello();
+    const listed = devices ?? [await this.hello()];
     return signRoster(
       {
         version,
@@ -153,9 +167,15 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
           name: `member ${i}`,
           ...(notAfter !== undefined && { notAfter }),
         })),
-        devices: [{ signingKey, agreementKey, securityLevel: 0, name: 'device' }],
+        devices: listed.map(({ signingKey, agreementKey }) => ({
+          signingKey,
+          agreementKey,
+          securityLevel: 0,
+          name: 'device',
+        })),
         zones: [],
         ...(lease !== undefined && { lease }),
+        ...(succession !== undefined && { succession }),
       },
       key,
     );
