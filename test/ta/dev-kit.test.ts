@@ -1,15 +1,15 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readTaFile } from '../../clients/cli/doctor/ta-file.js';
 import { TA_UUID, VERSION_NUMBER } from '../../protocol/codes.js';
+import { agreement, Headers, matches, OWN_HEADERS } from './headers.js';
 
 /* The project's own TEE headers against those of a real TA dev kit: TA_DEV_KIT_DIR names it, as for `make -C ta`. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const own = join(root, 'ta/soft/include');
 const kit = process.env['TA_DEV_KIT_DIR'];
 const cross = process.env['CROSS_COMPILE'] ?? 'aarch64-linux-gnu-';
 if (kit === undefined)
@@ -17,39 +17,12 @@ if (kit === undefined)
     'skipped: TA_DEV_KIT_DIR names no TA dev kit (Debian 13: package optee-os-dev; docs/op-tee.md)',
   );
 
-const header = (name: string): string => readFileSync(join(own, name), 'utf8');
-const matches = (text: string, pattern: RegExp): string[] =>
-  [...text.matchAll(pattern)].map(([, name]) => name ?? '');
+const header = (name: string): string => readFileSync(join(OWN_HEADERS, name), 'utf8');
 
 (kit === undefined ? describe.skip : describe)('a TA dev kit', () => {
   const folder = mkdtempSync(join(tmpdir(), 'smart-zone-kit-'));
   afterAll(() => rmSync(folder, { recursive: true }));
-  const file = (name: string, text: string): string => {
-    writeFileSync(join(folder, name), text);
-    return join(folder, name);
-  };
-  /** What the compiler says of a source that sees the kit's headers. */
-  const againstKit = (name: string, text: string): string => {
-    const flags = ['-std=gnu11', '-fsyntax-only', '-Wall', '-Werror', `-I${kit}/include`, '-D__aarch64__=1'];
-    const { stderr, error } = spawnSync(`${cross}gcc`, [...flags, file(name, text)], { encoding: 'utf8' });
-    if (error) throw error;
-    return stderr;
-  };
-  /** Evaluates integer expressions with our headers, on this machine: as many bits as the kit's. */
-  const values = (expressions: readonly string[]): Map<string, string> => {
-    const lines = expressions.map((e) => `printf("%llu\\n", (unsigned long long)(uintptr_t)(${e}));`);
-    const source = `#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <tee_internal_api.h>
-int main(void) { ${lines.join('\n')} return 0; }\n`;
-    const program = join(folder, 'values');
-    execFileSync('cc', ['-std=gnu11', `-I${own}`, '-o', program, file('values.c', source)]);
-    const results = execFileSync(program, { encoding: 'utf8' }).trim().split('\n');
-    return new Map(expressions.map((expression, i) => [expression, results[i] ?? '']));
-  };
-  const agreement = (expressions: Map<string, string>): string =>
-    `#include <stddef.h>\n#include <stdint.h>\n#include <tee_internal_api.h>\n` +
-    [...expressions]
-      .map(([e, value]) => `_Static_assert((unsigned long long)(uintptr_t)(${e}) == ${value}ull, "${e}");`)
-      .join('\n');
+  const headers = new Headers(folder, 'tee_internal_api.h', `${kit}/include`, cross);
 
   const constants = matches(
     header('tee_api_defines.h') + header('tee_api_types.h') + header('tee_internal_api.h'),
@@ -60,11 +33,11 @@ int main(void) { ${lines.join('\n')} return 0; }\n`;
 
   test('every constant has the same value', () => {
     expect(constants.length).toBeGreaterThan(80);
-    expect(againstKit('constants.c', agreement(values(constants)))).toBe('');
+    expect(headers.complaints(agreement(headers.values(constants)))).toBe('');
   });
 
   test('a constant that differs is found', () => {
-    expect(againstKit('differs.c', agreement(new Map([['TEE_ERROR_SHORT_BUFFER', '1']])))).toContain(
+    expect(headers.complaints(agreement(new Map([['TEE_ERROR_SHORT_BUFFER', '1']])))).toContain(
       'TEE_ERROR_SHORT_BUFFER',
     );
   });
@@ -72,19 +45,17 @@ int main(void) { ${lines.join('\n')} return 0; }\n`;
   test('every function has the same signature', () => {
     const prototypes = header('tee_internal_api.h').replaceAll(/^#(include|ifndef|define|endif).*$/gm, '');
     expect(matches(prototypes, /\b(TEE_\w+)\(/g).length).toBeGreaterThan(50);
-    expect(againstKit('prototypes.c', `#include <tee_internal_api.h>\n${prototypes}`)).toBe('');
+    expect(headers.complaints(prototypes)).toBe('');
   });
 
   test('a signature that differs is found', () => {
-    expect(againstKit('other.c', '#include <tee_internal_api.h>\nvoid TEE_Free(uint32_t);\n')).toContain(
-      'TEE_Free',
-    );
+    expect(headers.complaints('void TEE_Free(uint32_t);\n')).toContain('TEE_Free');
   });
 
   test('every type has the same size', () => {
     const types = matches(header('tee_api_types.h'), /^(?:typedef .*?|\} )(TEE_\w+);/gm);
     expect(types.length).toBeGreaterThan(10);
-    expect(againstKit('types.c', agreement(values(types.map((type) => `sizeof(${type})`))))).toBe('');
+    expect(headers.complaints(agreement(headers.values(types.map((type) => `sizeof(${type})`))))).toBe('');
   });
 
   test('the TA builds with it, without a warning, signed', () => {
