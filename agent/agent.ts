@@ -18,10 +18,8 @@ import { FramePump } from './intake/frame-pump.js';
 import { FrameQueue } from './intake/frame-queue.js';
 import { LabelWindow } from './intake/label-window.js';
 import { Log } from './log.js';
-import { ModelLoader } from './models/model-loader.js';
-import { ModelReport } from './models/model-report.js';
 import { ModelStore } from './models/model-store.js';
-import { PushReceiver } from './models/push-receiver.js';
+import { Models } from './models/models.js';
 import { SystemdNotifier, type Notifier } from './service/notifier.js';
 import { Watchdog } from './service/watchdog.js';
 import { TeeClient } from './tee/client.js';
@@ -34,10 +32,6 @@ const DRAIN_MS = 5_000;
 const RETRY_MS = 500;
 /** A TA that died while nothing was asked of it is noticed so soon; also when its epoch changes without a label. */
 const HEARTBEAT_MS = 500;
-/** So many labels of a model on trial, and the TA is asked to store them. */
-const SETTLE_LABELS = 10;
-/** A publisher that is away asks for itself when it is back: the agent asks again. */
-const WANT_EXPIRY_S = 10;
 /** The state topic follows the drop counter at most this often. */
 const STATE_INTERVAL_MS = 5_000;
 
@@ -70,11 +64,7 @@ export class Agent {
   readonly #receipts: Receipts;
   readonly #evidence: EvidenceDesk;
   readonly #telemetry: TelemetrySender;
-  readonly #store: ModelStore;
-  readonly #models: ModelLoader;
-  readonly #pushes: PushReceiver;
-  /** Labels when the TA was last asked about a model on trial. */
-  #labelsSettled = 0;
+  readonly #models: Models;
   #health: HealthServer | undefined;
   #watchdog: Watchdog | undefined;
   #stateTimer: NodeJS.Timeout | undefined;
@@ -123,30 +113,17 @@ export class Agent {
     this.#receipts = new Receipts(tee, link, topics, labels, current, this.log);
     this.#evidence = new EvidenceDesk(tee, link, topics, counters);
     this.#telemetry = new TelemetrySender(tee, link, topics, this.#labelOffers, counters, this.log);
-    this.#store = store;
-    const report = new ModelReport((message) => link.retain(topics.modelStatus, message));
-    this.#models = new ModelLoader(tee, store, this.log, {
-      model: (status) => {
-        report.setModel(status);
-        if (status.state === 'loading')
-          void this.#notifier.status(`loading model ${status.sequence}: ${status.done}/${status.total}`);
-      },
-      signed: (status) => report.setSigned(status),
-    });
-    this.#pushes = new PushReceiver({
+    this.#models = new Models({
       store,
+      tee,
+      link,
+      topics,
       log: this.log,
+      config: current,
       roster: () => this.#membership.roster,
-      mostBytes: () => this.#config.models.maxMebibytes * 1024 * 1024,
-      subscribe: (filters) => link.subscribe(filters),
-      unsubscribe: (filters) => link.unsubscribe(filters),
-      want: (message) => void link.publish(topics.modelWant, message, WANT_EXPIRY_S).catch(() => undefined),
-      report: (status) => report.setPush(status),
-      install: async () => {
-        await this.#models.refresh();
-        await this.#hello.refresh();
-        return this.#models.refusal();
-      },
+      helloChanged: () => this.#hello.refresh(),
+      say: (text) => void this.#notifier.status(text),
+      run: (task) => this.#controlled(task),
     });
     this.#pump = new FramePump({
       config: current,
@@ -187,7 +164,7 @@ export class Agent {
       this.link.setState('degraded');
       void this.#notifier.status('the TEE was lost, opening it again');
     });
-    this.#store.onChange(() => this.#refreshModels());
+    this.#models.watch();
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     if (this.#config.tee.library === 'soft')
       this.log.warn('the software TEE is for development: it protects nothing from this machine');
@@ -228,7 +205,7 @@ export class Agent {
     this.#queue.setDepth(queue.depth);
     this.#telemetry.setInterval(telemetry.intervalMs);
     if (this.link.reloadCredentials()) this.log.info('connecting again with new certificates or password');
-    this.#refreshModels();
+    this.#controlled(() => this.#models.refresh());
     this.log.info('reloaded the configuration', {
       applied: changed.filter(isLiveKey).join(' '),
       needRestart: restart.join(' '),
@@ -256,8 +233,7 @@ export class Agent {
     this.log.info('stopping');
     this.#watchdog?.stop();
     this.#telemetry.setInterval(0);
-    this.#store.close();
-    this.#pushes.stop();
+    this.#models.stop();
     clearInterval(this.#heartbeat);
     clearTimeout(this.#stateTimer);
     clearTimeout(this.#retryTimer);
@@ -292,7 +268,7 @@ export class Agent {
     }
     if (!parsed) {
       // A package's topics. Acknowledged when it is on the disk, so that segments do not pile up in memory.
-      this.#controlled(() => this.#pushes.receive(topic, payload).finally(() => message.acknowledge()));
+      this.#controlled(() => this.#models.receive(topic, payload).finally(() => message.acknowledge()));
       return;
     }
     // Acknowledged at once: what is retained comes again, an owner's tool asks again.
@@ -302,9 +278,9 @@ export class Agent {
 
   #handle(parsed: ParsedTopic, payload: Buffer): Promise<void> {
     if (parsed.kind === 'roster')
-      return this.#membership.receiveRoster(payload).then(() => this.#pushes.rosterChanged());
+      return this.#membership.receiveRoster(payload).then(() => this.#models.rosterChanged());
     if (parsed.kind === 'owner') return this.#answerOwner(payload);
-    if (parsed.kind === 'modelOffer') return this.#pushes.receiveOffer(payload);
+    if (parsed.kind === 'modelOffer') return this.#models.receiveOffer(payload);
     if (parsed.kind === 'sensorOffer') return this.#sensorOffers.receive(kidToHex(parsed.kid), payload);
     if (parsed.kind === 'rulesHello') return this.#labelOffers.receive(kidToHex(parsed.kid), payload);
     if (parsed.kind === 'evidenceRequest') return this.#evidence.answer(payload);
@@ -315,7 +291,6 @@ export class Agent {
   async #answerOwner(statement: Buffer): Promise<void> {
     await this.#membership.receiveStatement(statement);
     await this.#models.refresh();
-    await this.#hello.refresh();
   }
 
   /** Runs a task after those before it. Losing the TEE is no failure of the task: what matters is replayed in #setUp(). */
@@ -339,9 +314,9 @@ export class Agent {
         this.#boot = boot;
         if (restarted) this.log.warn('the TA has restarted: channels and epochs are gone', { boot });
         // The model before the hello: clients take a hello with an older model for a rollback.
-        await this.#models.refresh();
+        await this.#models.sessionOpened();
         await this.#membership.replay();
-        await this.#pushes.rosterChanged();
+        await this.#models.rosterChanged();
         await this.#labelOffers.replayAll();
         await this.#sensorOffers.replayAll();
         await this.#hello.refresh();
@@ -367,24 +342,9 @@ export class Agent {
     this.tee
       .ping()
       .then(({ epoch }) => this.#labelOffers.ensure(epoch))
-      .then(() => this.#settleTrial())
+      .then(() => this.#models.settleTrial(this.counters.get('labels_published')))
       .catch(() => undefined)
       .finally(() => (this.#beating = false));
-  }
-
-  /** The TA stores nothing while it answers frames: what a trial has achieved is stored when it is asked. */
-  #settleTrial(): void {
-    const labels = this.counters.get('labels_published');
-    if (!this.#models.onTrial || labels < this.#labelsSettled + SETTLE_LABELS) return;
-    this.#labelsSettled = labels;
-    this.#controlled(async () => void (await this.#models.settle()));
-  }
-
-  #refreshModels(): void {
-    this.#controlled(async () => {
-      await this.#models.refresh();
-      await this.#hello.refresh();
-    });
   }
 
   #dropped(): void {

@@ -51,8 +51,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   readonly #backoff: Backoff;
   readonly #now: () => number;
   readonly #retained = new Map<string, Buffer>();
-  /** Beside the fixed ones. */
-  readonly #subscribed = new Set<string>();
+  /** Beside the fixed ones, with their QoS. */
+  readonly #subscribed = new Map<string, 0 | 1>();
   readonly #outbox: Outbox;
   #client: MqttClient | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -123,9 +123,9 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   }
 
   /** Subscribes beside the fixed topics, over reconnections too. What is retained comes with every connection. */
-  subscribe(topics: readonly string[]): void {
-    for (const topic of topics) this.#subscribed.add(topic);
-    if (this.#online) this.#attempt(this.#client?.subscribeAsync([...topics], { qos: 1 }));
+  subscribe(topics: readonly string[], qos: 0 | 1 = 1): void {
+    for (const topic of topics) this.#subscribed.set(topic, qos);
+    if (this.#online) this.#attempt(this.#client?.subscribeAsync([...topics], { qos }));
   }
 
   unsubscribe(topics: readonly string[]): void {
@@ -208,8 +208,9 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     this.#connections += 1;
     try {
       // Before the session's waiting frames are worked on: a broker without our subscriptions sends nothing.
-      const topics = [...this.#options.subscriptions, ...this.#subscribed];
-      const granted = await client.subscribeAsync(topics, { qos: 1 });
+      const fixed = this.#options.subscriptions.map((topic) => [topic, 1] as const);
+      const topics = [...fixed, ...this.#subscribed].map(([topic, qos]) => [topic, { qos }] as const);
+      const granted = await client.subscribeAsync(Object.fromEntries(topics));
       const refused = granted.filter(({ qos }) => qos > 2).map(({ topic }) => topic);
       if (refused.length > 0)
         this.#log.error('the broker refuses subscriptions', { topics: refused.join(' ') });

@@ -38,16 +38,18 @@ export class IncomingPackage {
     segments: readonly AnnouncedSegment[],
   ): Promise<IncomingPackage> {
     await IncomingPackage.discard(folder);
-    await mkdir(folder, { recursive: true, mode: 0o750 });
+    let file: FileHandle | undefined;
     try {
+      await mkdir(folder, { recursive: true, mode: 0o750 });
       const layout = layoutOf(envelope, segments);
-      const file = await open(join(folder, PART), 'w+', 0o640);
+      file = await open(join(folder, PART), 'w+', 0o640);
       for (const { at, bytes } of layout.framing) await file.write(bytes, 0, bytes.length, at);
       await writeDurably(join(folder, OFFER), messages.offer);
       // The announcement last: with it, everything else is there.
       await writeDurably(join(folder, ANNOUNCEMENT), messages.announcement);
       return new IncomingPackage(folder, segments, layout, file, segments.keys());
     } catch (error) {
+      await file?.close();
       await IncomingPackage.discard(folder);
       throw error;
     }
@@ -89,6 +91,10 @@ export class IncomingPackage {
 
   get missing(): readonly number[] {
     return [...this.#missing];
+  }
+
+  get missingBytes(): number {
+    return this.missing.reduce((sum, index) => sum + (this.segments[index]?.[0] ?? 0), 0);
   }
 
   get total(): number {

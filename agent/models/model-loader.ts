@@ -28,6 +28,8 @@ interface Reports {
   readonly signed: (status: Uint8Array) => void;
 }
 
+/** A package's sequence number is at most so much higher than the last one's (design: "The model push"). */
+const MODEL_SEQUENCE_STEP = 2 ** 16;
 const TEE_LOST = ['TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE'] as const;
 /** A package whose installation ended the TA so often is not tried again. */
 const DEATHS = 2;
@@ -39,6 +41,8 @@ export class ModelLoader {
   readonly #deaths = new Map<string, number>();
   #status: ModelStatus = { state: 'none' };
   #onTrial = false;
+  /** The TA's last word. */
+  #word: DeviceModelStatus | undefined;
 
   constructor(
     private readonly tee: TeeClient,
@@ -71,11 +75,23 @@ export class ModelLoader {
     return staged && this.#failed.get(staged.fingerprint);
   }
 
+  /** Why the TA would not take a package, as far as its number tells; the TA decides. Its committed one it always takes. */
+  objection(digest: string, sequence: number): SmartZoneError | undefined {
+    if (!this.#word || committedDigest(this.#word) === digest) return undefined;
+    const { floor } = this.#word;
+    if (sequence > floor && sequence <= floor + MODEL_SEQUENCE_STEP) return undefined;
+    return new SmartZoneError(
+      'MODEL_SEQUENCE',
+      `${sequence}; above ${floor}, by at most ${MODEL_SEQUENCE_STEP}`,
+    );
+  }
+
   /** Lets the TA store what a model on trial has achieved, gives it what can stay in memory, and publishes its word. */
   async settle(): Promise<DeviceModelStatus> {
     const { signed, wanted, onTrial } = await this.tee.modelStatus();
     const status = verifyModelStatus(signed, verifyHello(await this.tee.hello()).signingKey);
     this.#onTrial = onTrial;
+    this.#word = status;
     this.reports.signed(signed);
     if (wanted !== undefined) await this.#grow(status, wanted);
     return status;

@@ -20,6 +20,8 @@ export interface PushStatus {
 export class ModelReport {
   #model: ModelStatus = { state: 'none' };
   #push: PushStatus | undefined;
+  /** The last push that gave way: its publisher may have missed the moment when it was told. */
+  #superseded: PushStatus | undefined;
   #signed: Uint8Array | undefined;
 
   constructor(private readonly publish: (message: Buffer) => void) {}
@@ -30,22 +32,25 @@ export class ModelReport {
 
   setModel(model: ModelStatus): void {
     this.#model = model;
-    this.#say();
+    this.repeat();
   }
 
   setPush(push: PushStatus): void {
     this.#push = push;
-    this.#say();
+    if (push.state === 'superseded') this.#superseded = push;
+    this.repeat();
   }
 
   setSigned(signed: Uint8Array): void {
     this.#signed = signed;
-    this.#say();
+    this.repeat();
   }
 
-  #say(): void {
+  /** Publishes it again: a broker may have lost it. */
+  repeat(): void {
     const push = this.#push && { push: this.#push };
+    const superseded = this.#superseded && { superseded: this.#superseded };
     const signed = this.#signed && { signed: Buffer.from(this.#signed).toString('base64url') };
-    this.publish(Buffer.from(JSON.stringify({ ...this.#model, ...push, ...signed })));
+    this.publish(Buffer.from(JSON.stringify({ ...this.#model, ...push, ...superseded, ...signed })));
   }
 }

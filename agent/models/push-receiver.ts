@@ -1,102 +1,114 @@
-import { statfs, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
-import { decodeStrict } from '../../protocol/cbor.js';
-import { equalBytes, toHex } from '../../protocol/bytes.js';
-import { parseProfiledSign1 } from '../../protocol/cose/sign1.js';
-import type { Kid } from '../../protocol/kid.js';
-import {
-  encodeModelWant,
-  readModelEnvelope,
-  verifyModelAnnouncement,
-  verifyModelOffer,
-  type ModelAnnouncement,
-} from '../../protocol/messages/model.js';
-import { findMember, type Roster } from '../../protocol/messages/roster.js';
-import { PackageTopics } from '../../protocol/topics.js';
+import type { Roster } from '../../protocol/messages/roster.js';
 import type { Log } from '../log.js';
-import { IncomingPackage, type IncomingMessages } from './incoming-package.js';
-import { layoutOf, sha256 } from './package-layout.js';
-import type { ModelStore } from './model-store.js';
+import { checkBound, checkFree, describeTrouble, isDiskFull } from './disk-room.js';
+import { IncomingPackage } from './incoming-package.js';
 import type { PushStatus } from './model-report.js';
+import type { ModelStore } from './model-store.js';
+import { layoutOf } from './package-layout.js';
+import { offerName, PushJob } from './push-job.js';
+import { believeAnnouncement, believeOffer, namedDigest } from './push-trust.js';
+import { SegmentWants } from './segment-wants.js';
 
 export interface PushParts {
   readonly store: ModelStore;
   readonly log: Log;
   /** The roster that the TA took last. */
   readonly roster: () => Roster | undefined;
+  /** Why the TA would not take a package, as far as its number tells. */
+  readonly objection: (digest: string, sequence: number) => SmartZoneError | undefined;
   readonly mostBytes: () => number;
-  readonly subscribe: (topics: readonly string[]) => void;
+  readonly subscribe: (topics: readonly string[], qos: 0 | 1) => void;
   readonly unsubscribe: (topics: readonly string[]) => void;
   readonly want: (message: Buffer) => void;
   readonly report: (status: PushStatus) => void;
-  /** A package is staged: gives it to the TA. Resolves with the error code that the TA refused it with, if it did. */
-  readonly install: () => Promise<SmartZoneError | undefined>;
+  /** Publishes again what was reported last: it may have been lost. */
+  readonly repeat: () => void;
+  /** A package is staged: gives it to the TA. Rejects when the TEE was lost meanwhile; then settled() is called later. */
+  readonly install: () => Promise<void>;
+  /** Why the TA refused what is staged, if it did. */
+  readonly refusal: () => Promise<SmartZoneError | undefined>;
+  /** Runs a task after the calls before it. */
+  readonly run: (task: () => Promise<void>) => void;
 }
 
-/** A push that has been offered. */
-interface Job {
-  /** The newest one of this package. */
-  offer: Buffer;
-  readonly digest: string;
-  readonly topics: PackageTopics;
-  /** Known from the announcement on. */
-  sequence?: number;
-  announcement?: Buffer;
-  incoming?: IncomingPackage;
-}
-
-/** Without a new segment for this long what is missing is asked for again; twice as long each time, while nobody answers. */
-const ASK_AGAIN_MS = 1_000;
-const ASK_AGAIN_MOST_MS = 60_000;
 const REPORT_EVERY = 16;
+/** A disk without room is looked at again so often. */
+const ROOM_MS = 2_000;
 
 /**
  * Fetches packages that a publisher of the roster has offered: segments come by index on the package's own topics, for all devices
  * that want them at once, and are stored once their digests are right. One package at a time: the highest sequence number wins.
- * Calls come one after the other (Agent's control sequence).
+ * Calls come one after the other (the agent's control sequence).
  */
 export class PushReceiver {
-  #job: Job | undefined;
+  /** What is fetched. */
+  #job: PushJob | undefined;
+  /** Offered while that goes on; which of them wins shows when its announcement is here. */
+  #rival: PushJob | undefined;
   /** An offer that nobody in the roster vouches for yet. */
   #waiting: Buffer | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  /** The last one that came to nothing, by offerName(). */
+  #refused: PushStatus | undefined;
+  /** What the TA is given, until it has taken or refused it. */
+  #installing: PushJob | undefined;
+  readonly #wants: SegmentWants;
+  #roomTimer: NodeJS.Timeout | undefined;
   #resumed = false;
-  #askDelay = ASK_AGAIN_MS;
 
-  constructor(private readonly parts: PushParts) {}
+  constructor(private readonly parts: PushParts) {
+    this.#wants = new SegmentWants(parts.want);
+  }
 
   get folder(): string {
     return join(this.parts.store.directory, 'incoming');
   }
 
-  /** A retained offer, or one that is made now. Empty: the publisher took it away, which stops no fetch under way. */
+  /**
+   * A retained offer, or one that is made now. Empty: the publisher took it away, which stops no fetch under way. The same again:
+   * its publisher has heard nothing for a while and is told how things stand.
+   */
   async receiveOffer(offer: Buffer): Promise<void> {
-    if (offer.length === 0 || this.#job?.offer.equals(offer)) return;
+    if (offer.length === 0) return;
+    const name = offerName(offer);
+    if (this.#refused?.offer === name) return this.parts.report(this.#refused);
+    const known = [this.#rival, this.#job].find((job) => job?.offer.equals(offer));
+    if (known) return this.#tell(known);
     this.#waiting = undefined;
+    const roster = this.parts.roster();
+    if (roster === undefined) {
+      this.#waiting = offer;
+      return;
+    }
     let digest = '';
     try {
       digest = namedDigest(offer);
-      const publisher = this.#publisherOf(offer);
-      if (publisher === undefined) {
-        this.#waiting = offer;
-        return;
-      }
-      const verified = verifyModelOffer(offer, publisher);
+      const manifestDigest = believeOffer(offer, roster);
       const committed = await this.parts.store.current().catch(() => undefined);
-      if (committed?.digest === digest) return;
-      await this.#begin({ offer, digest, topics: new PackageTopics(verified.manifestDigest) });
+      if (committed?.digest === digest) return this.parts.repeat();
+      await this.#begin(new PushJob(offer, manifestDigest));
     } catch (error) {
-      this.#refuse({ digest, offer }, error);
+      this.#refuse({ digest, offer: name, state: 'refused' }, error);
     }
   }
 
-  /** The roster has changed, or is known for the first time: what waits for it goes on. */
+  /** The roster has changed, or is known for the first time: what waits for it goes on, whom it names no more ends. */
   async rosterChanged(): Promise<void> {
-    if (this.parts.roster() === undefined) return;
+    const roster = this.parts.roster();
+    if (roster === undefined) return;
+    this.#refused = undefined;
     if (!this.#resumed) {
       this.#resumed = true;
-      await this.#resume();
+      await this.#resume(roster);
+    }
+    for (const job of [this.#rival, this.#job]) {
+      if (!job) continue;
+      try {
+        believeOffer(job.offer, roster);
+      } catch (error) {
+        await this.#giveUp(job, error);
+      }
     }
     const waiting = this.#waiting;
     if (waiting) await this.receiveOffer(waiting);
@@ -104,257 +116,242 @@ export class PushReceiver {
 
   /** A message on a package's topics. */
   async receive(topic: string, payload: Buffer): Promise<void> {
-    const job = this.#job;
+    const announced = [this.#rival, this.#job].find((job) => job?.topics.announcement === topic);
+    const job = announced ?? this.#job;
     if (!job || payload.length === 0) return;
     try {
-      if (topic === job.topics.announcement) return await this.#announced(job, payload);
-      const index = job.topics.segmentOf(topic);
-      if (index === undefined || !job.incoming) return;
-      if (!(await job.incoming.put(index, payload))) return;
-      this.#askDelay = ASK_AGAIN_MS;
-      this.#askLater(job);
-      const have = job.incoming.total - job.incoming.missing.length;
-      if (have % REPORT_EVERY === 0) this.#report(job, 'fetching');
-      if (job.incoming.missing.length === 0) await this.#complete(job);
+      if (announced) await this.#announced(announced, payload);
+      else await this.#segment(job, topic, payload);
     } catch (error) {
-      await this.#giveUp(job, error);
+      if (isDiskFull(error)) this.#waitForRoom(job, error);
+      else await this.#giveUp(job, error);
     }
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#wants.stop();
+    clearTimeout(this.#roomTimer);
     void this.#job?.incoming?.close().catch(() => undefined);
   }
 
-  /** Ed25519 key of the offer's signer. undefined: no roster yet. Throws UNKNOWN_SENDER, WRONG_ROLE. */
-  #publisherOf(message: Uint8Array): Uint8Array | undefined {
-    const roster = this.parts.roster();
-    return roster && publisherKey(roster, parseProfiledSign1(message).kid);
-  }
-
-  async #begin(job: Job): Promise<void> {
-    const other = this.#job;
-    if (other?.digest === job.digest) {
+  async #begin(job: PushJob): Promise<void> {
+    const same = [this.#rival, this.#job].find((other) => other?.digest === job.digest);
+    if (same) {
       // The same package, wrapped anew: the newest key is used, and its publisher is there.
-      other.offer = job.offer;
-      await other.incoming?.setOffer(job.offer);
-      this.#report(other, other.incoming ? 'fetching' : 'waiting');
-      this.#askDelay = ASK_AGAIN_MS;
-      this.#ask(other);
+      same.offer = job.offer;
+      await same.incoming?.setOffer(job.offer).catch((error: unknown) => {
+        if (!isDiskFull(error)) throw error; // the key before is as good
+      });
+      this.#tell(same);
+      if (same.incoming && same === this.#job) this.#ask(same);
       return;
     }
-    this.parts.subscribe([job.topics.announcement, job.topics.segment('+')]);
-    if (other?.sequence !== undefined) {
-      // Which of the two wins shows when the newer one's announcement is here.
-      this.#rival = other;
-    } else if (other) {
-      await this.#leave(other);
+    this.#subscribe(job);
+    if (this.#job?.sequence === undefined) {
+      if (this.#job) await this.#leave(this.#job);
+      this.#job = job;
+    } else {
+      if (this.#rival) await this.#leave(this.#rival);
+      this.#rival = job;
     }
-    this.#job = job;
-    this.#report(job, 'waiting');
+    this.#tell(job);
   }
 
-  #rival: Job | undefined;
-
-  async #announced(job: Job, message: Buffer): Promise<void> {
-    if (job.incoming) return;
-    const announcement = this.#verify(message);
-    const { manifest, digest } = readModelEnvelope(announcement.envelope);
-    const [header] = announcement.segments;
-    if (toHex(digest) !== job.digest) return; // somebody else's, on this topic
-    if (header?.[0] !== manifest.headerSize || !equalBytes(header[1], manifest.headerDigest))
-      throw new SmartZoneError('MODEL_DIGEST', 'container header');
-    job.sequence = manifest.sequence;
-    job.announcement = message;
-    const rival = this.#rival;
-    this.#rival = undefined;
-    if (rival?.sequence !== undefined) {
-      const [winner, loser] = rival.sequence > manifest.sequence ? [rival, job] : [job, rival];
-      this.#job = winner;
-      await this.#supersede(loser);
-      if (winner === rival) return this.#report(rival, 'fetching');
+  async #announced(job: PushJob, message: Buffer): Promise<void> {
+    const roster = this.parts.roster();
+    if (job.announcement || !roster) return;
+    let announcement;
+    try {
+      announcement = believeAnnouncement(message, roster);
+    } catch (error) {
+      // Anyone may write there. The publisher's own comes again.
+      const { code, reason } = describeTrouble(error);
+      return this.parts.log.warn('an announcement of a model is not believed', { code, reason });
     }
+    if (announcement.digest !== job.digest) return; // somebody else's, on this topic
+    const { sequence } = announcement.manifest;
+    const objection = this.parts.objection(job.digest, sequence);
+    if (objection) throw objection;
+    job.announcement = announcement;
+    job.message = message;
+    if (job === this.#rival && !(await this.#decide(job, sequence))) return;
     const staged = await this.parts.store.staged().catch(() => undefined);
     if (staged?.digest === job.digest) {
       // It is here already: only its key is new.
       await this.parts.store.setOffer(job.offer);
       return await this.#install(job);
     }
-    await this.#makeRoom(announcement);
-    const messages: IncomingMessages = { announcement: message, offer: job.offer };
-    job.incoming = await IncomingPackage.begin(
-      this.folder,
-      messages,
-      announcement.envelope,
-      announcement.segments,
-    );
-    this.#report(job, 'fetching');
-    this.#askDelay = ASK_AGAIN_MS;
+    await this.#fetch(job);
+  }
+
+  /** Of two pushes one wins; the other's publisher is told. Returns whether the newer one did. */
+  async #decide(rival: PushJob, sequence: number): Promise<boolean> {
+    const job = this.#job;
+    this.#rival = undefined;
+    const wins = job === undefined || (job.sequence ?? 0) <= sequence;
+    const loser = wins ? job : rival;
+    if (wins) this.#job = rival;
+    if (loser) {
+      await this.#leave(loser);
+      const winner = this.#job?.sequence ?? 0;
+      this.#refuse(
+        loser.status('superseded'),
+        new SmartZoneError('MODEL_SUPERSEDED', `by sequence ${winner}`),
+      );
+    }
+    if (this.#job) this.#tell(this.#job);
+    return wins;
+  }
+
+  /** Throws MODEL_DISK where the package exceeds the bound, and the file system's errors. */
+  async #fetch(job: PushJob): Promise<void> {
+    const { announcement, message } = job;
+    if (!announcement || !message) return;
+    const { store, mostBytes } = this.parts;
+    const { envelope, segments } = announcement;
+    const { size } = layoutOf(envelope, segments);
+    await store.dropStaged(); // another package, which the TA refused
+    await checkBound(store.directory, ['package', 'package.previous'], size, mostBytes());
+    await checkFree(store.directory, size);
+    const messages = { announcement: message, offer: job.offer };
+    job.incoming = await IncomingPackage.begin(this.folder, messages, envelope, segments);
+    this.#tell(job);
     this.#ask(job);
   }
 
-  #verify(message: Buffer): ModelAnnouncement {
-    const roster = this.parts.roster();
-    return verifyModelAnnouncement(message, (kid) => {
-      if (!roster) throw new SmartZoneError('UNKNOWN_SENDER', 'there is no roster yet');
-      return publisherKey(roster, kid);
-    });
+  async #segment(job: PushJob, topic: string, payload: Buffer): Promise<void> {
+    const { incoming } = job;
+    const index = job.topics.segmentOf(topic);
+    if (index === undefined || !incoming || !(await incoming.put(index, payload))) return;
+    this.#wants.answered();
+    const have = incoming.total - incoming.missing.length;
+    if (have % REPORT_EVERY === 0) this.#tell(job);
+    if (incoming.missing.length === 0) await this.#complete(job);
   }
 
-  /** Throws MODEL_DISK where the package exceeds the bound or the disk's free space. */
-  async #makeRoom(announcement: ModelAnnouncement): Promise<void> {
-    const { size } = layoutOf(announcement.envelope, announcement.segments);
-    const { directory } = this.parts.store;
-    const kept = await Promise.all(
-      ['package', 'package.previous'].map((name) =>
-        stat(join(directory, name)).then(
-          (file) => file.size,
-          () => 0,
-        ),
-      ),
-    );
-    const most = this.parts.mostBytes();
-    const used = kept.reduce((sum, bytes) => sum + bytes, 0);
-    if (size + used > most)
-      throw new SmartZoneError('MODEL_DISK', `${size + used} bytes with those that are kept, of ${most}`);
-    const { bavail, bsize } = await statfs(directory);
-    if (size > bavail * bsize)
-      throw new SmartZoneError('MODEL_DISK', `${size} bytes, ${bavail * bsize} are free`);
+  /** Nothing is lost: what is there stays, and the rest is asked for when there is room. */
+  #waitForRoom(job: PushJob, error: unknown): void {
+    if (job !== this.#job || job.trouble) return;
+    this.#wants.stop();
+    job.trouble = describeTrouble(error);
+    this.parts.log.warn('a model push waits for room on the disk', { reason: job.trouble.reason });
+    this.#tell(job);
+    this.#lookForRoom(job);
+  }
+
+  #lookForRoom(job: PushJob): void {
+    clearTimeout(this.#roomTimer);
+    this.#roomTimer = setTimeout(() => this.parts.run(() => this.#goOn(job)), ROOM_MS);
+  }
+
+  async #goOn(job: PushJob): Promise<void> {
+    const { incoming } = job;
+    if (job !== this.#job) return;
+    try {
+      if (incoming) await checkFree(this.folder, incoming.missingBytes);
+      else await this.#fetch(job);
+      job.trouble = undefined;
+      this.#tell(job);
+      if (incoming?.missing.length === 0) await this.#complete(job);
+      else this.#ask(job);
+    } catch (error) {
+      if (isDiskFull(error)) this.#lookForRoom(job);
+      else await this.#giveUp(job, error);
+    }
   }
 
   /** Goes on where an earlier process stopped. */
-  async #resume(): Promise<void> {
+  async #resume(roster: Roster): Promise<void> {
     const left = await IncomingPackage.left(this.folder).catch(() => undefined);
     if (this.#job) return;
     // A power cut before anything was fetched, or after all of it was staged.
     if (!left) return IncomingPackage.discard(this.folder);
     try {
-      const publisher = this.#publisherOf(left.offer);
-      if (!publisher) return;
-      const { manifestDigest } = verifyModelOffer(left.offer, publisher);
-      const announcement = this.#verify(left.announcement);
-      const { manifest } = readModelEnvelope(announcement.envelope);
-      const { envelope, segments } = announcement;
-      const job: Job = {
-        offer: left.offer,
-        digest: toHex(manifestDigest),
-        topics: new PackageTopics(manifestDigest),
-        sequence: manifest.sequence,
-        announcement: left.announcement,
-        incoming: await IncomingPackage.resume(this.folder, envelope, segments),
-      };
+      const job = new PushJob(left.offer, believeOffer(left.offer, roster));
+      job.announcement = believeAnnouncement(left.announcement, roster);
+      job.message = left.announcement;
+      const { envelope, segments } = job.announcement;
+      job.incoming = await IncomingPackage.resume(this.folder, envelope, segments);
       this.#job = job;
-      this.parts.subscribe([job.topics.announcement, job.topics.segment('+')]);
-      this.#report(job, 'fetching');
-      if (job.incoming?.missing.length === 0) await this.#complete(job);
+      this.#subscribe(job);
+      this.#tell(job);
+      if (job.incoming.missing.length === 0) await this.#complete(job);
       else this.#ask(job);
     } catch (error) {
+      if (this.#job && isDiskFull(error)) return this.#waitForRoom(this.#job, error);
+      this.#job = undefined;
       this.parts.log.warn('an interrupted fetch cannot go on', { reason: (error as Error).message });
       await IncomingPackage.discard(this.folder);
     }
   }
 
-  #ask(job: Job): void {
+  #ask(job: PushJob): void {
     const { incoming } = job;
-    if (!incoming || job !== this.#job) return;
-    const manifestDigest = Buffer.from(job.digest, 'hex');
-    this.parts.want(Buffer.from(encodeModelWant({ manifestDigest, segments: incoming.missing })));
-    this.#askLater(job);
+    if (incoming) this.#wants.start(job.digest, () => incoming.missing);
   }
 
-  #askLater(job: Job): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => {
-        this.#askDelay = Math.min(2 * this.#askDelay, ASK_AGAIN_MOST_MS);
-        this.#ask(job);
-      },
-      this.#askDelay * (1 + Math.random() / 2),
-    );
-  }
-
-  async #complete(job: Job): Promise<void> {
-    clearTimeout(this.#timer);
+  async #complete(job: PushJob): Promise<void> {
+    this.#wants.stop();
     await job.incoming?.finish(this.parts.store.stagedFile, this.parts.store.offerFile);
     await this.#install(job);
   }
 
-  async #install(job: Job): Promise<void> {
-    this.parts.unsubscribe([job.topics.announcement, job.topics.segment('+')]);
-    this.#report(job, 'installing');
+  async #install(job: PushJob): Promise<void> {
+    this.#unsubscribe(job);
     this.#job = undefined;
-    const refused = await this.parts.install();
-    if (refused) this.#refuse(job, refused);
-    else this.#report(job, 'committed');
+    this.#installing = job;
+    this.parts.report(job.status('installing'));
+    await this.parts.install().catch((error: unknown) => {
+      if (!isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE')) throw error;
+    });
+    await this.settled();
   }
 
-  async #supersede(job: Job): Promise<void> {
-    await this.#leave(job);
-    this.#refuse(job, new SmartZoneError('MODEL_SUPERSEDED', `sequence ${job.sequence ?? 0}`));
+  /** The TA had its say about what is staged, or the TEE was lost and opened again: what became of the package is reported. */
+  async settled(): Promise<void> {
+    const job = this.#installing;
+    if (!job) return;
+    const refused = await this.parts.refusal();
+    const staged = await this.parts.store.staged().catch(() => undefined);
+    if (!refused && staged?.digest === job.digest) return; // it is tried again
+    this.#installing = undefined;
+    if (refused) this.#refuse(job.status('refused'), refused);
+    else this.parts.report(job.status('committed'));
   }
 
-  async #leave(job: Job): Promise<void> {
-    this.parts.unsubscribe([job.topics.announcement, job.topics.segment('+')]);
-    if (job.incoming) {
-      await job.incoming.close();
-      await IncomingPackage.discard(this.folder);
-    }
+  async #leave(job: PushJob): Promise<void> {
+    this.#unsubscribe(job);
+    if (!job.incoming) return;
+    this.#wants.stop();
+    await job.incoming.close();
+    await IncomingPackage.discard(this.folder);
   }
 
-  async #giveUp(job: Job, error: unknown): Promise<void> {
-    clearTimeout(this.#timer);
+  async #giveUp(job: PushJob, error: unknown): Promise<void> {
     if (this.#job === job) this.#job = undefined;
+    if (this.#rival === job) this.#rival = undefined;
     await this.#leave(job).catch(() => undefined);
-    this.#refuse(job, error);
+    this.#refuse(job.status('refused'), error);
   }
 
-  #refuse({ digest, offer, sequence }: Pick<Job, 'digest' | 'offer' | 'sequence'>, error: unknown): void {
-    const { code, reason } = describe(error);
-    this.parts.log.warn('refused a model push', { code, reason, sequence });
-    const state = code === 'MODEL_SUPERSEDED' ? 'superseded' : 'refused';
-    this.parts.report({
-      digest,
-      offer: nameOf(offer),
-      state,
-      code,
-      reason,
-      ...(sequence !== undefined && { sequence }),
-    });
+  #refuse(status: PushStatus, error: unknown): void {
+    const { code, reason } = describeTrouble(error);
+    this.parts.log.warn('refused a model push', { code, reason, sequence: status.sequence });
+    this.#refused = { ...status, code, reason };
+    this.parts.report(this.#refused);
   }
 
-  #report(job: Job, state: PushStatus['state']): void {
-    const { digest, offer, sequence, incoming } = job;
-    this.parts.report({
-      digest,
-      offer: nameOf(offer),
-      state,
-      ...(sequence !== undefined && { sequence }),
-      ...(incoming && { have: incoming.total - incoming.missing.length, total: incoming.total }),
-    });
+  /** Segments with QoS 0: what is lost is asked for again, and a broker that comes back sends nothing twice. */
+  #subscribe({ topics }: PushJob): void {
+    this.parts.subscribe([topics.announcement], 1);
+    this.parts.subscribe([topics.segment('+')], 0);
+  }
+
+  #unsubscribe({ topics }: PushJob): void {
+    this.parts.unsubscribe([topics.announcement, topics.segment('+')]);
+  }
+
+  #tell(job: PushJob): void {
+    this.parts.report(job.progress);
   }
 }
-
-/** The package that an offer names, so that its refusal can name it: not verified. */
-const namedDigest = (offer: Uint8Array): string => {
-  const { payload } = parseProfiledSign1(offer);
-  const map = payload === null ? null : decodeStrict(payload);
-  const digest = map instanceof Map ? (map as ReadonlyMap<unknown, unknown>).get(1) : undefined;
-  if (!(digest instanceof Uint8Array)) throw new SmartZoneError('MALFORMED', 'model offer');
-  return toHex(digest);
-};
-
-const nameOf = (offer: Uint8Array): string => sha256(offer).toString('hex', 0, 8);
-
-const publisherKey = (roster: Roster, kid: Kid): Uint8Array => {
-  const member = findMember(roster, kid, 'publisher');
-  if (member) return member.signingKey;
-  throw new SmartZoneError(findMember(roster, kid) ? 'WRONG_ROLE' : 'UNKNOWN_SENDER', 'model publisher');
-};
-
-const describe = (error: unknown): { code: string; reason: string } => {
-  if (isSmartZoneError(error)) return { code: error.code, reason: error.message };
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
-    return { code: 'MODEL_DISK', reason: message };
-  return { code: 'MALFORMED', reason: message };
-};

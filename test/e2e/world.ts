@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { AgentProcess } from '../../demo/agent-process.js';
 import { Household, packFaceModel } from '../../demo/household.js';
 import { loadScenes, type Scene } from '../../demo/scenes.js';
@@ -23,8 +23,12 @@ export interface WorldOptions {
   readonly pack?: Partial<PackOptions>;
   readonly sensor?: Partial<SensorOptions>;
   readonly rules?: Partial<RulesOptions>;
+  /** Where the agent finds the broker, if there is something between. */
+  readonly between?: (brokerUrl: string) => Promise<string>;
   /** The agent's configuration, by dotted key. */
   readonly agent?: Readonly<Record<string, string | number | boolean>>;
+  /** A folder with another supervisor and TA than those in build/. */
+  readonly tee?: string;
 }
 
 /** Everything of one home, really running: broker, agent, software TEE, owner, camera, home server, and a listener to it all. */
@@ -58,9 +62,11 @@ export class World {
       close.push(() => recorder.close());
       const agent = AgentProcess.start({
         folder: join(folder, 'agent'),
-        brokerUrl: broker.url,
+        brokerUrl: (await options.between?.(broker.url)) ?? broker.url,
         prefix: PREFIX,
+        ...(options.tee !== undefined && { env: teeFrom(options.tee, join(folder, 'agent', 'tee')) }),
         set: {
+          ...(options.tee !== undefined && { 'tee.library': resolve('build/libteec-soft.so') }),
           'receipts.frames': 4,
           'receipts.intervalMs': 100,
           'telemetry.intervalMs': 0,
@@ -148,6 +154,12 @@ export class World {
     for (const last of this.#closers.splice(0).reverse()) await last();
   }
 }
+
+/** What the software TEE's client library takes from its environment. */
+const teeFrom = (programs: string, storage: string): Record<string, string> => {
+  mkdirSync(storage, { recursive: true, mode: 0o700 });
+  return { SMART_ZONE_TEE_DIR: storage, SMART_ZONE_TEE_SPAWN: resolve(programs, 'smart-zone-tee') };
+};
 
 /** Polls until the condition holds. */
 export const until = async (

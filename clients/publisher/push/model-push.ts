@@ -60,6 +60,8 @@ interface Ready extends ReadPackage {
 }
 
 const POLL_MS = 50;
+/** A device that has not answered for so long is asked again. */
+const AGAIN_MS = 5_000;
 
 /**
  * Brings a model to devices over MQTT: announces each package once, offers its key to each device, and sends the segments that
@@ -171,8 +173,8 @@ export class ModelPush extends EventEmitter<PushEvents> {
     for (;;) {
       for (const target of stage) {
         if (target.state === 'held') await this.#offer(target);
-        if (!target.isFinal && performance.now() - target.heard > timeoutMs)
-          target.set('timed out', 'TIMED_OUT');
+        if (!target.isFinal && performance.now() - target.heard > timeoutMs) target.giveUp();
+        await this.#offerAgain(target);
       }
       if (stage.every(({ isFinal }) => isFinal) || stop() || this.#stopped) break;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -205,8 +207,20 @@ export class ModelPush extends EventEmitter<PushEvents> {
       },
     );
     target.offer = createHash('sha256').update(offer).digest('hex').slice(0, 16);
+    target.message = offer;
+    target.answered = performance.now();
     target.set('offered');
     await link.publish(target.topics.modelOffer, offer, { qos: 1, retain: true });
+  }
+
+  /** A message was lost, or the answer to it: the device takes the same offer as a question. */
+  async #offerAgain(target: PushTarget): Promise<void> {
+    const { message, isFinal, digest, topics } = target;
+    if (isFinal || message === undefined || performance.now() - target.answered < AGAIN_MS) return;
+    target.answered = performance.now();
+    const content = this.#packages.find((each) => toHex(each.digest) === digest);
+    if (content) await this.#announce(content);
+    await this.#options.link.publish(topics.modelOffer, message, { qos: 1, retain: true });
   }
 
   /** Devices that took the model run it for a while; one that goes back counts as a failure. */

@@ -10,6 +10,8 @@ export type PushState =
   | 'held'
   | 'offered'
   | 'fetching'
+  /** Nothing goes on for the moment, for the reason given (a full disk); it goes on by itself. */
+  | 'waiting'
   | 'installing'
   /** The device says, signed, that the package is its committed model. */
   | 'committed'
@@ -40,6 +42,12 @@ interface StatusMessage {
     readonly code?: unknown;
     readonly reason?: unknown;
   };
+  /** The push that gave way to another last. */
+  readonly superseded?: {
+    readonly offer?: unknown;
+    readonly code?: unknown;
+    readonly reason?: unknown;
+  };
   readonly signed?: unknown;
 }
 
@@ -60,8 +68,12 @@ export class PushTarget {
   sequence = 0;
   /** First 8 bytes of SHA-256 of the offer that was made: what an agent says of an earlier one counts no more. */
   offer: string | undefined;
-  /** When something was heard of the push last, by performance.now(). */
+  /** When it was heard last that the push goes on, by performance.now(). */
   heard = performance.now();
+  /** When anything was heard of it last, or the offer was sent. */
+  answered = performance.now();
+  /** What was sent last, to be sent again while nothing is heard. */
+  message: Uint8Array | undefined;
   word: DeviceModelStatus | undefined;
   #state: PushState = 'held';
   #have: number | undefined;
@@ -110,6 +122,11 @@ export class PushTarget {
     this.heard = performance.now();
   }
 
+  /** Nothing was heard for too long: it says why, if anything was heard at all. */
+  giveUp(): void {
+    this.set('timed out', this.#code ?? 'TIMED_OUT', this.#reason);
+  }
+
   receiveStatus(payload: Uint8Array): void {
     let message: StatusMessage | null;
     try {
@@ -119,16 +136,23 @@ export class PushTarget {
     }
     if (message === null || typeof message !== 'object') return;
     this.#readWord(message.signed);
-    const { push } = message;
-    if (this.offer === undefined || push?.offer !== this.offer || this.isFinal) return;
-    this.heard = performance.now();
+    const { push, superseded } = message;
+    if (this.offer === undefined || this.isFinal) return;
+    if (superseded?.offer === this.offer)
+      return this.set('superseded', textOf(superseded.code), textOf(superseded.reason));
+    if (push?.offer !== this.offer) return;
+    this.answered = performance.now();
     const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
     this.#have = number(push.have) ?? this.#have;
     this.#total = number(push.total) ?? this.#total;
     const { state } = push;
-    if (state === 'fetching' || state === 'installing') this.#state = state;
-    if (state === 'refused' || state === 'superseded')
-      this.set(state, textOf(push.code), textOf(push.reason));
+    const code = textOf(push.code);
+    const reason = textOf(push.reason);
+    if (state === 'refused' || state === 'superseded') this.set(state, code, reason);
+    else if (state === 'waiting' && code !== undefined)
+      [this.#state, this.#code, this.#reason] = [state, code, reason];
+    else if (state === 'fetching' || state === 'installing') this.set(state);
+    else this.heard = performance.now();
   }
 
   /** The device's own, signed word: the only thing that ends a push well. */
