@@ -35,6 +35,8 @@ export const Command = {
   CONTINUE: 13,
   /** in: empty. out: model-status. Stores what a model on trial has achieved. b: a segment of the active model that can stay in memory from now on (give it with MODEL_SEGMENT), or 0xffffffff. c: 1 while the committed model is on trial */
   MODEL_STATUS: 14,
+  /** in: zone-offer. out: empty. c, d: sensor kid (high, low) */
+  ZONE_OFFER: 15,
 } as const;
 export type Command = (typeof Command)[keyof typeof Command];
 
@@ -72,6 +74,7 @@ export const Code = {
   BAD_KEY: 315,
   LIMIT_REACHED: 316,
   OWNERS_CONFLICT: 317,
+  NOT_IN_ZONE: 318,
   NO_CHANNEL: 400,
   STALE_NUMBER: 401,
   BAD_TAG: 402,
@@ -143,6 +146,7 @@ export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; reado
   BAD_KEY: { text: 'not an acceptable public key', fix: 'make new keys' },
   LIMIT_REACHED: { text: 'more members, channels or devices than the TA keeps', fix: 'remove members from the roster' },
   OWNERS_CONFLICT: { text: 'another set of owner keys has this generation', fix: 'two owners have replaced the keys on their own: go on with the one whose set the devices know, and claim the others anew' },
+  NOT_IN_ZONE: { text: 'this device is not in that zone', fix: 'run: smart-zone owner zone add' },
   NO_CHANNEL: { text: 'no such channel in this boot', fix: 'the sensor makes a new offer' },
   STALE_NUMBER: { text: 'this record number was used already', fix: 'none: a replay was refused' },
   BAD_TAG: { text: 'the record is not authentic', fix: 'none: a forgery or a damaged record was refused' },

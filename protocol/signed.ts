@@ -20,6 +20,7 @@ export type Purpose =
   | 'owners'
   | 'roster'
   | 'offer'
+  | 'zone-offer'
   | 'rules-hello'
   | 'label-offer'
   | 'label'

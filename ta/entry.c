@@ -39,6 +39,7 @@ static const struct {
     {SZ_CMD_MODEL_SEGMENT, sz_on_model_segment, SZ_BUFFER_IN, STREAMS},
     {SZ_CMD_CONTINUE, sz_on_continue, SZ_BUFFER_IN, STREAMS},
     {SZ_CMD_MODEL_STATUS, sz_on_model_status, 0, UNCLAIMED_TOO},
+    {SZ_CMD_ZONE_OFFER, sz_on_zone_offer, 8192, 0},
 };
 
 static uintptr_t sessions; /* how many were opened so far: a session's context is its number */

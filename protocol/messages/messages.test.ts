@@ -18,7 +18,7 @@ import {
   verifyOwnerStatement,
 } from './owner.js';
 import { pad, unpad } from './padding.js';
-import { signReceipt, verifyReceipt, type Receipt } from './receipt.js';
+import { receiptCovers, signReceipt, verifyReceipt, type Receipt } from './receipt.js';
 import {
   MAX_RECORD_NUMBER,
   openRecord,
@@ -302,19 +302,23 @@ describe('offer', () => {
     const stolen = sealSign1(sealed, device, purposeAad('offer'));
     expect(codeOf(() => openOffer(stolen, device.publicKey, receiver, prekey))).toBe('DECRYPT_FAILED');
   });
+});
 
-  test('to the devices of a zone, each opens with its own boot nonce', () => {
-    const second = AgreementKey.fromScalar(fill(32, 12));
-    const zone = device.kid;
-    const zoned = sealOffer(offer, other, [
-      { id: zone, freshness: fill(16, 13), publicKey: prekey.publicKey },
-      { id: zone, freshness: fill(16, 14), publicKey: second.publicKey },
-    ]);
-    expect(openOffer(zoned, other.publicKey, { id: zone, freshness: fill(16, 14) }, second)).toEqual(offer);
-    expect(
-      codeOf(() => openOffer(zoned, other.publicKey, { id: zone, freshness: fill(16, 13) }, second)),
-    ).toBe('DECRYPT_FAILED');
-  });
+test('a receipt covers what is below its number; in a zone what its window says', () => {
+  const receipt = { device: device.kid, channel, lastNumber: 300, bootNonce };
+  expect([1, 300, 301, 0].map((number) => receiptCovers(receipt, number))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+  const window = new Uint8Array(16);
+  window[0] = 0b101;
+  window[15] = 0x80;
+  const taken = [0, ...Array.from({ length: 302 }, (_, i) => i)].filter((number) =>
+    receiptCovers({ ...receipt, window }, number),
+  );
+  expect(taken).toEqual([173, 298, 300]);
 });
 
 describe('record', () => {

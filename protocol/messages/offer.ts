@@ -5,7 +5,7 @@ import { bytes, channelId, field, struct, uint } from '../schema.js';
 import { openOfferFor, sealOfferFor, type Receiver, type SealedReceiver } from '../signed.js';
 import { inputShapeCodec, type InputShape } from './input-shape.js';
 
-/** Opens a channel for frames: from a sensor to a device, or to the devices of a zone; retained. */
+/** Opens a channel for frames: from a sensor to a device, or to the devices of a zone (zone-offer.ts); retained. */
 export interface Offer {
   readonly channel: ChannelId;
   /** 32 random bytes, drawn per process and never stored. */
@@ -21,7 +21,7 @@ export interface Offer {
   readonly time: number;
 }
 
-const codec = struct<Offer>({
+export const offerCodec = struct<Offer>({
   channel: field(1, channelId),
   secret: field(2, bytes(32, 32)),
   inputShape: field(3, inputShapeCodec),
@@ -31,14 +31,14 @@ const codec = struct<Offer>({
   time: field(7, uint),
 });
 
-/** @param devices prekey, kid (for a zone: the zone's id) and boot nonce of each. */
+/** @param devices prekey, kid and boot nonce of the device. */
 export function sealOffer(
   offer: Offer,
   sensor: SigningKey,
   devices: readonly SealedReceiver[],
   random?: Randomness,
 ): Uint8Array {
-  return sealOfferFor(codec, 'offer', offer, sensor, devices, random);
+  return sealOfferFor(offerCodec, 'offer', offer, sensor, devices, random);
 }
 
 export function openOffer(
@@ -47,5 +47,5 @@ export function openOffer(
   device: Receiver,
   prekey: AgreementKey,
 ): Offer {
-  return openOfferFor(codec, 'offer', raw, sensorKey, device, prekey);
+  return openOfferFor(offerCodec, 'offer', raw, sensorKey, device, prekey);
 }

@@ -1,6 +1,6 @@
 import { equalBytes } from '../bytes.js';
 import { SmartZoneError } from '../errors.js';
-import { signingKid, type Kid } from '../kid.js';
+import { kidToHex, signingKid, type Kid } from '../kid.js';
 import type { SigningKey } from '../keys.js';
 import {
   array,
@@ -39,10 +39,17 @@ export interface RosterDevice {
   readonly name: string;
 }
 
+/** Devices that share the work of the sensors that offer to the zone. */
 export interface Zone {
+  /** Drawn at random; takes a device's place in keys and authenticated data. */
   readonly id: Kid;
+  /** 1 to 16. */
   readonly devices: readonly Kid[];
+  readonly name: string;
 }
+
+/** As many devices as one offer has recipients. */
+export const MOST_ZONE_DEVICES = 16;
 
 /** Who takes part, as the owner says it. The newest version is in force. */
 export interface Roster {
@@ -74,7 +81,11 @@ const device = struct<RosterDevice>({
   name: field(4, name),
 });
 
-const zone = struct<Zone>({ id: field(1, kid), devices: field(2, array(kid, 1)) });
+const zone = struct<Zone>({
+  id: field(1, kid),
+  devices: field(2, array(kid, 1, MOST_ZONE_DEVICES)),
+  name: field(3, name),
+});
 
 const codec = struct<Roster>({
   version: field(1, uint),
@@ -131,4 +142,12 @@ export function findMember(roster: Roster, id: Kid, role?: Role): Member | undef
 
 export function findDevice(roster: Roster, id: Kid): RosterDevice | undefined {
   return roster.devices.find((each) => equalBytes(signingKid(each.signingKey), id));
+}
+
+/** @param which a zone's name, or its id in hexadecimal */
+export function findZone(roster: Roster, which: string): Zone | undefined {
+  return (
+    roster.zones.find(({ name }) => name === which) ??
+    roster.zones.find(({ id }) => kidToHex(id) === which.toLowerCase())
+  );
 }

@@ -24,6 +24,7 @@ enum sz_command {
     SZ_CMD_MODEL_SEGMENT = 12, /* in: segment ciphertext; a: its index. b: next segment wanted, which may be one that was sent before, or 0xffffffff when that was all. c: 1 once the model is active. d: bytes that it streams for each frame. Status MODEL_MEMORY: b: bytes needed, c: bytes there are, d: bytes of the arena among those needed */
     SZ_CMD_CONTINUE = 13, /* in: ciphertexts of the first segments of wanted-segments, one after the other; a: index of the first. Replies as FRAME does; every error ends the inference, whose frame can be sent again */
     SZ_CMD_MODEL_STATUS = 14, /* in: empty. out: model-status. Stores what a model on trial has achieved. b: a segment of the active model that can stay in memory from now on (give it with MODEL_SEGMENT), or 0xffffffff. c: 1 while the committed model is on trial */
+    SZ_CMD_ZONE_OFFER = 15, /* in: zone-offer. out: empty. c, d: sensor kid (high, low) */
 };
 
 enum sz_code {
@@ -60,6 +61,7 @@ enum sz_code {
     SZ_BAD_KEY = 315, /* not an acceptable public key */
     SZ_LIMIT_REACHED = 316, /* more members, channels or devices than the TA keeps */
     SZ_OWNERS_CONFLICT = 317, /* another set of owner keys has this generation */
+    SZ_NOT_IN_ZONE = 318, /* this device is not in that zone */
     SZ_NO_CHANNEL = 400, /* no such channel in this boot */
     SZ_STALE_NUMBER = 401, /* this record number was used already */
     SZ_BAD_TAG = 402, /* the record is not authentic */

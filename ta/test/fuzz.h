@@ -53,6 +53,7 @@ size_t fuzz_claim(uint8_t *out);
 size_t fuzz_reset(uint8_t *out);
 size_t fuzz_roster(uint8_t *out, uint64_t version);
 size_t fuzz_offer(uint8_t *out, uint64_t counter);
+size_t fuzz_zone_offer(uint8_t *out, uint64_t counter);
 size_t fuzz_rules_hello(uint8_t *out, uint64_t counter);
 size_t fuzz_frame(uint8_t *out, uint64_t number);
 

@@ -13,6 +13,7 @@
 struct fuzz_party fuzz_owner, fuzz_sensor, fuzz_rules, fuzz_publisher;
 
 /* One channel, and its successor: the last byte is the offer's counter. */
+static const uint8_t zone_id[] = "zone-one";
 static uint8_t channel_id[SZ_CHANNEL_ID_SIZE] = {'c', 'h', 'a', 'n', 'n', 'e', 'l', 1};
 static const uint8_t channel_secret[SZ_KEY_SIZE] = {'s', 'e', 'c', 'r', 'e', 't'};
 
@@ -117,11 +118,13 @@ size_t fuzz_roster(uint8_t *out, uint64_t version)
     put_keys(&w, device->signing.public_key, device->agreement.public_key, 0);
     sz_cbor_put_int(&w, 5);
     sz_cbor_put_array(&w, 1);
-    sz_cbor_put_map(&w, 2);
-    put_bytes(&w, 1, "zone-one", SZ_KID_SIZE);
+    sz_cbor_put_map(&w, 3);
+    put_bytes(&w, 1, zone_id, SZ_KID_SIZE);
     sz_cbor_put_int(&w, 2);
     sz_cbor_put_array(&w, 1);
     sz_cbor_put_bstr(&w, device->signing.kid, SZ_KID_SIZE);
+    sz_cbor_put_int(&w, 3);
+    sz_cbor_put_text(&w, "porch");
     put_number(&w, 6, 1000000);
     return sign(&fuzz_owner, &w, "roster", out);
 }
@@ -135,10 +138,12 @@ static void put_dims(struct sz_cbor_writer *w)
     sz_cbor_put_uint(w, 3);
 }
 
-size_t fuzz_offer(uint8_t *out, uint64_t counter)
+/* CDDL offer-plaintext, sealed for this audience; its length. */
+static size_t seal_offer(uint8_t *out, size_t capacity, const char *purpose, const uint8_t *audience,
+                         uint64_t counter)
 {
-    uint8_t plaintext[256], sealed[512], aad[64], context[128];
-    struct sz_cbor_writer w = sz_cbor_writer(plaintext, sizeof plaintext), message;
+    uint8_t plaintext[256], aad[64], context[128];
+    struct sz_cbor_writer w = sz_cbor_writer(plaintext, sizeof plaintext);
     size_t length = 0;
     channel_id[SZ_CHANNEL_ID_SIZE - 1] = (uint8_t)counter;
     sz_cbor_put_map(&w, 7);
@@ -154,13 +159,30 @@ size_t fuzz_offer(uint8_t *out, uint64_t counter)
     put_number(&w, 6, sz_state()->model_floor);
     put_number(&w, 7, 1800000000);
     FUZZ_CHECK(sz_encrypt_seal(sz_boot()->prekey.public_key,
-                               sz_hpke_context("offer", fuzz_sensor.signing.kid, sz_state()->signing.kid,
+                               sz_hpke_context(purpose, fuzz_sensor.signing.kid, audience,
                                                SZ_BYTES(sz_boot()->nonce, SZ_NONCE16_SIZE), context),
-                               sz_purpose_aad("offer", aad), SZ_BYTES(plaintext, sz_cbor_written(&w)), sealed,
-                               sizeof sealed, &length) == SZ_OK);
-    message = sz_cbor_writer(sealed, sizeof sealed);
-    message.length = length;
+                               sz_purpose_aad(purpose, aad), SZ_BYTES(plaintext, sz_cbor_written(&w)), out,
+                               capacity, &length) == SZ_OK);
+    return length;
+}
+
+size_t fuzz_offer(uint8_t *out, uint64_t counter)
+{
+    uint8_t sealed[512];
+    struct sz_cbor_writer message = sz_cbor_writer(sealed, sizeof sealed);
+    message.length = seal_offer(sealed, sizeof sealed, "offer", sz_state()->signing.kid, counter);
     return sign(&fuzz_sensor, &message, "offer", out);
+}
+
+size_t fuzz_zone_offer(uint8_t *out, uint64_t counter)
+{
+    uint8_t sealed[512], payload[640];
+    const size_t length = seal_offer(sealed, sizeof sealed, "zone-offer", zone_id, counter);
+    struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
+    sz_cbor_put_map(&w, 2);
+    put_bytes(&w, 1, zone_id, SZ_KID_SIZE);
+    put_bytes(&w, 2, sealed, length);
+    return sign(&fuzz_sensor, &w, "zone-offer", out);
 }
 
 size_t fuzz_rules_hello(uint8_t *out, uint64_t counter)

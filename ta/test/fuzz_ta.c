@@ -177,6 +177,7 @@ static void seed_state(int wanted)
     seed(wanted, SZ_CMD_OWNER, 0, request, fuzz_reset(request), SZ_OK);
     seed(wanted, SZ_CMD_ROSTER, 0, request, fuzz_roster(request, 2), SZ_OK);
     seed(wanted, SZ_CMD_OFFER, 0, request, fuzz_offer(request, 2), SZ_OK);
+    seed(wanted, SZ_CMD_ZONE_OFFER, 0, request, fuzz_zone_offer(request, 2), SZ_OK);
     seed(wanted, SZ_CMD_RULES_HELLO, 0, request, fuzz_rules_hello(request, 2), SZ_OK);
     seed(wanted, SZ_CMD_MODEL_BEGIN, 0, request, fuzz_model_begin(request, &model, 2), SZ_OK);
     seed(wanted, SZ_CMD_TELEMETRY, 0, counters, sizeof counters - 1, SZ_OK);
@@ -222,6 +223,7 @@ static bool changes(uint32_t command, uint32_t code)
     case SZ_CMD_OWNER:
     case SZ_CMD_ROSTER:
     case SZ_CMD_OFFER:
+    case SZ_CMD_ZONE_OFFER:
     case SZ_CMD_RULES_HELLO:
         return code == SZ_OK;
     case SZ_CMD_FRAME: /* any frame takes the place of one that waits */

@@ -1,7 +1,7 @@
 # The lower level of ta/trust: CBOR, COSE, HPKE and the wrapper of the TEE's crypto API, on the software TEE's implementation
 # of that API, all of it with sanitizers.
 TRUST_SOURCES := $(addprefix $(ROOT)/ta/trust/,cbor_float.c cbor_read.c cbor_walk.c cbor_write.c cose_encrypt.c \
-	cose_record.c cose_sign1.c cose_structures.c crypto.c curves.c gcm.c hpke.c kid.c)
+	cose_record.c cose_sign1.c cose_structures.c crypto.c curves.c gcm.c hpke.c kid.c number_window.c)
 TRUST_HEADERS := $(wildcard $(ROOT)/ta/trust/*.h $(ROOT)/ta/include/*.h $(ROOT)/ta/soft/include/*.h trust_*.h)
 TRUST_INCLUDES := -I$(ROOT)/ta/include -I$(ROOT)/ta/soft/include
 TRUST_ASAN := $(patsubst $(ROOT)/ta/%.c,$(OUT)/asan/%.o,$(TRUST_SOURCES))
@@ -30,7 +30,7 @@ $(OUT)/trust_vectors_test: $(OUT)/trust_vectors vectors.mjs trust.mk
 		'$(abspath vectors.mjs)' '$(abspath $(OUT)/trust_vectors)' >$@
 	@chmod +x $@
 
-TRUST_TESTS := $(addprefix $(OUT)/,trust_cbor_test trust_crypto_test trust_cose_test trust_cose_forms_test)
+TRUST_TESTS := $(addprefix $(OUT)/,trust_cbor_test trust_crypto_test trust_cose_test trust_cose_forms_test trust_window_test)
 $(OUT)/trust_cose_test $(OUT)/trust_cose_forms_test: $(OUT)/asan/trust_cose_samples.o
 $(TRUST_TESTS): $(OUT)/%: $(OUT)/asan/%.o $(TRUST_SHARED)
 	$(CC) $(CFLAGS_ASAN) $^ -lcrypto -lpthread -o $@

@@ -16,7 +16,7 @@ struct sz_answer *sz_answer_begin(const struct sz_call *call, const struct sz_ch
 {
     memset(&answer, 0, sizeof answer);
     answer.session = call->session;
-    memcpy(answer.channel, channel->id, sizeof answer.channel);
+    memcpy(answer.channel, channel->terms.id, sizeof answer.channel);
     answer.facts.number = number;
     return &answer;
 }
@@ -63,7 +63,7 @@ enum sz_code sz_answer_settle(struct sz_call *call, struct sz_channel *channel, 
         return write_wanted(call);
     }
     if (step == SZ_OK || step == SZ_BAD_FRAME || step == SZ_INFERENCE_FAILED) {
-        sz_channel_advance(channel, answer.facts.number);
+        sz_channel_take(channel, answer.facts.number);
         sz_count(SZ_COUNT_FRAMES);
     }
     return step == SZ_OK ? write_label(call, channel) : step;
@@ -74,11 +74,11 @@ static enum sz_code find_channel(struct sz_call *call, struct sz_channel **chann
 {
     const struct sz_member *member;
     *channel = sz_channel_find(answer.channel);
-    if (*channel == NULL || (*channel)->last >= answer.facts.number) {
+    if (*channel == NULL || !sz_channel_takes(*channel, answer.facts.number)) {
         return SZ_NO_CHANNEL;
     }
-    sz_call_return_kid(call, (*channel)->sensor);
-    return sz_roster_authorise((*channel)->sensor, SZ_ROLE_SENSOR, &member);
+    sz_call_return_kid(call, (*channel)->terms.sensor);
+    return sz_roster_authorise((*channel)->terms.sensor, SZ_ROLE_SENSOR, &member);
 }
 
 enum sz_code sz_on_continue(struct sz_call *call)

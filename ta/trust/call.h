@@ -22,9 +22,9 @@ struct sz_call {
 
 typedef enum sz_code sz_handler(struct sz_call *call);
 
-sz_handler sz_on_ping, sz_on_hello, sz_on_evidence, sz_on_owner, sz_on_roster, sz_on_offer, sz_on_rules_hello,
-    sz_on_frame, sz_on_receipt, sz_on_telemetry, sz_on_model_begin, sz_on_model_segment, sz_on_continue,
-    sz_on_model_status;
+sz_handler sz_on_ping, sz_on_hello, sz_on_evidence, sz_on_owner, sz_on_roster, sz_on_offer, sz_on_zone_offer,
+    sz_on_rules_hello, sz_on_frame, sz_on_receipt, sz_on_telemetry, sz_on_model_begin, sz_on_model_segment,
+    sz_on_continue, sz_on_model_status;
 
 /* The session ends: a job that it has begun is wiped. */
 void sz_session_ended(uintptr_t session);

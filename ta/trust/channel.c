@@ -43,7 +43,7 @@ static void close_channel(struct sz_channel *channel)
 
 static bool belongs(const struct sz_channel *channel, const uint8_t sensor[SZ_KID_SIZE])
 {
-    return channel->open && memcmp(channel->sensor, sensor, SZ_KID_SIZE) == 0;
+    return channel->open && memcmp(channel->terms.sensor, sensor, SZ_KID_SIZE) == 0;
 }
 
 /* A free place; where the sensor has two channels already, that of the later one, which no frame has used. */
@@ -55,7 +55,7 @@ static struct sz_channel *place(const uint8_t sensor[SZ_KID_SIZE])
         struct sz_channel *const channel = &channels[i];
         if (belongs(channel, sensor)) {
             own++;
-            later = later == NULL || channel->counter > later->counter ? channel : later;
+            later = later == NULL || channel->terms.counter > later->terms.counter ? channel : later;
         } else if (!channel->open && unused == NULL) {
             unused = channel;
         }
@@ -63,47 +63,47 @@ static struct sz_channel *place(const uint8_t sensor[SZ_KID_SIZE])
     return own < 2 ? unused : later;
 }
 
-enum sz_code sz_channel_open(const uint8_t sensor[SZ_KID_SIZE], const uint8_t id[SZ_CHANNEL_ID_SIZE],
-                             const uint8_t key[SZ_AES_KEY_SIZE], uint64_t counter,
-                             const struct sz_input_shape *shape)
+enum sz_code sz_channel_open(const struct sz_channel_terms *terms)
 {
-    struct sz_channel *const channel = place(sensor);
+    struct sz_channel *const channel = place(terms->sensor);
     if (channel == NULL) {
         return SZ_LIMIT_REACHED;
     }
-    if (sz_channel_find(id) != NULL) {
+    if (sz_channel_find(terms->id) != NULL) {
         return SZ_MALFORMED; /* ids are random: a second one is a mistake or an attempt */
     }
     close_channel(channel);
     channel->open = true;
-    memcpy(channel->id, id, SZ_CHANNEL_ID_SIZE);
-    memcpy(channel->sensor, sensor, SZ_KID_SIZE);
-    memcpy(channel->key, key, SZ_AES_KEY_SIZE);
-    channel->counter = counter;
-    channel->shape = *shape;
+    channel->terms = *terms;
     return SZ_OK;
 }
 
 struct sz_channel *sz_channel_find(const uint8_t id[SZ_CHANNEL_ID_SIZE])
 {
     for (uint32_t i = 0; i < SZ_MAX_CHANNELS; i++) {
-        if (channels[i].open && memcmp(channels[i].id, id, SZ_CHANNEL_ID_SIZE) == 0) {
+        if (channels[i].open && memcmp(channels[i].terms.id, id, SZ_CHANNEL_ID_SIZE) == 0) {
             return &channels[i];
         }
     }
     return NULL;
 }
 
-void sz_channel_advance(struct sz_channel *channel, uint64_t number)
+bool sz_channel_takes(const struct sz_channel *channel, uint64_t number)
 {
-    if (channel->last == 0) {
+    return sz_window_open(&channel->numbers, number, channel->terms.zone);
+}
+
+void sz_channel_take(struct sz_channel *channel, uint64_t number)
+{
+    if (channel->numbers.last == 0) {
         for (uint32_t i = 0; i < SZ_MAX_CHANNELS; i++) {
-            if (belongs(&channels[i], channel->sensor) && channels[i].counter < channel->counter) {
+            if (belongs(&channels[i], channel->terms.sensor) &&
+                channels[i].terms.counter < channel->terms.counter) {
                 close_channel(&channels[i]);
             }
         }
     }
-    channel->last = number;
+    sz_window_take(&channel->numbers, number);
 }
 
 const struct sz_sent_label *sz_channel_label(const struct sz_channel *channel, uint64_t number)
@@ -140,11 +140,19 @@ void sz_channel_keep_label(struct sz_channel *channel, uint64_t number, const ui
     channel->next_label = (channel->next_label + 1) % SZ_CACHED_LABELS;
 }
 
+static bool in_force(const struct sz_channel_terms *terms)
+{
+    const struct sz_zone *const zone = sz_roster_zone(terms->audience);
+    return zone != NULL && zone->since <= terms->roster;
+}
+
 void sz_channel_close_unauthorised(void)
 {
     for (uint32_t i = 0; i < SZ_MAX_CHANNELS; i++) {
+        const struct sz_channel_terms *const terms = &channels[i].terms;
         const struct sz_member *member;
-        if (channels[i].open && sz_roster_authorise(channels[i].sensor, SZ_ROLE_SENSOR, &member) != SZ_OK) {
+        if (channels[i].open && (sz_roster_authorise(terms->sensor, SZ_ROLE_SENSOR, &member) != SZ_OK ||
+                                 (terms->zone && !in_force(terms)))) {
             close_channel(&channels[i]);
         }
     }

@@ -29,7 +29,7 @@ static size_t write_payload(const struct sz_channel *channel, const struct sz_fr
     struct sz_cbor_writer w = sz_cbor_writer(payload, capacity);
     sz_cbor_put_map(&w, 10);
     sz_cbor_put_uint(&w, 1);
-    sz_cbor_put_bstr(&w, channel->id, SZ_CHANNEL_ID_SIZE);
+    sz_cbor_put_bstr(&w, channel->terms.id, SZ_CHANNEL_ID_SIZE);
     sz_cbor_put_uint(&w, 2);
     sz_cbor_put_uint(&w, frame->number);
     sz_cbor_put_uint(&w, 3);
@@ -39,7 +39,7 @@ static size_t write_payload(const struct sz_channel *channel, const struct sz_fr
     sz_cbor_put_uint(&w, 5);
     sz_cbor_put_uint(&w, frame->time);
     sz_cbor_put_uint(&w, 6);
-    sz_cbor_put_bstr(&w, channel->sensor, SZ_KID_SIZE);
+    sz_cbor_put_bstr(&w, channel->terms.sensor, SZ_KID_SIZE);
     sz_cbor_put_uint(&w, 7);
     sz_cbor_put_bstr(&w, sz_state()->signing.kid, SZ_KID_SIZE);
     sz_cbor_put_uint(&w, 8);
@@ -65,8 +65,8 @@ enum sz_code sz_label_seal(const struct sz_channel *channel, const struct sz_fra
         code = SZ_BUFFER_TOO_SMALL;
     }
     if (code == SZ_OK) {
-        code = sz_epoch_seal(SZ_PURPOSE_LABEL, channel->sensor, SZ_BYTES(plaintext, size), out, capacity,
-                             length);
+        code = sz_epoch_seal(SZ_PURPOSE_LABEL, channel->terms.sensor, SZ_BYTES(plaintext, size), out,
+                             capacity, length);
     }
     sz_wipe(payload, 2 * room);
     return code;

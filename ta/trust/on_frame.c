@@ -31,9 +31,9 @@ static enum sz_code open_record(const struct sz_call *call, const struct sz_chan
     size_t capacity = 0, length = 0;
     uint8_t *const buffer = sz_model_frame_buffer(&capacity);
     const enum sz_code code = sz_record_open(
-        header, channel->key,
-        sz_record_external_aad(SZ_PURPOSE_FRAME, sz_state()->signing.kid, channel->sensor, aad), call->shared,
-        buffer, capacity, &length, NULL, tag);
+        header, channel->terms.key,
+        sz_record_external_aad(SZ_PURPOSE_FRAME, channel->terms.audience, channel->terms.sensor, aad),
+        call->shared, buffer, capacity, &length, NULL, tag);
     *plaintext = SZ_BYTES(buffer, length);
     return code;
 }
@@ -65,15 +65,15 @@ static enum sz_code read_frame(struct sz_bytes plaintext, const struct sz_channe
     sz_cbor_key(&r, 5);
     *data = sz_cbor_bstr(&r);
     shape.format = format > UINT32_MAX ? 0 : (uint32_t)format;
-    if (sz_cbor_done(&r) != SZ_OK || !sz_input_shape_equal(&shape, &channel->shape)) {
+    if (sz_cbor_done(&r) != SZ_OK || !sz_input_shape_equal(&shape, &channel->terms.shape)) {
         return SZ_BAD_FRAME;
     }
     memcpy(facts->id, id, sizeof facts->id);
     return SZ_OK;
 }
 
-/* The byte-identical frame again gets the identical label; anything else at or below the last number is a
- * replay. */
+/* The byte-identical frame again gets the identical label; anything else under a number that was taken, or is
+ * too old to say whether it was, is a replay. */
 static enum sz_code repeat(struct sz_call *call, const struct sz_channel *channel,
                            const struct sz_record_header *header)
 {
@@ -118,10 +118,10 @@ static enum sz_code answer(struct sz_call *call, struct sz_channel *channel,
 static enum sz_code handle(struct sz_call *call, struct sz_channel *channel,
                            const struct sz_record_header *header)
 {
-    if (header->number <= channel->last) {
+    if (!sz_channel_takes(channel, header->number)) {
         return repeat(call, channel, header);
     }
-    if (!sz_input_shape_equal(&channel->shape, sz_model_input())) {
+    if (!sz_input_shape_equal(&channel->terms.shape, sz_model_input())) {
         return SZ_BAD_FRAME;
     }
     if (call->reply_capacity < sz_label_size_most()) {
@@ -148,8 +148,8 @@ enum sz_code sz_on_frame(struct sz_call *call)
     if (channel == NULL) {
         return SZ_NO_CHANNEL;
     }
-    sz_call_return_kid(call, channel->sensor);
-    code = sz_roster_authorise(channel->sensor, SZ_ROLE_SENSOR, &member);
+    sz_call_return_kid(call, channel->terms.sensor);
+    code = sz_roster_authorise(channel->terms.sensor, SZ_ROLE_SENSOR, &member);
     if (code != SZ_OK) {
         return code;
     }
@@ -177,16 +177,22 @@ enum sz_code sz_on_receipt(struct sz_call *call)
     if (channel == NULL) {
         return SZ_NO_CHANNEL;
     }
-    sz_call_return_kid(call, channel->sensor);
-    sz_cbor_put_map(&w, 4);
+    sz_call_return_kid(call, channel->terms.sensor);
+    sz_cbor_put_map(&w, channel->terms.zone ? 5 : 4);
     sz_cbor_put_uint(&w, 1);
     sz_cbor_put_bstr(&w, sz_state()->signing.kid, SZ_KID_SIZE);
     sz_cbor_put_uint(&w, 2);
-    sz_cbor_put_bstr(&w, channel->id, SZ_CHANNEL_ID_SIZE);
+    sz_cbor_put_bstr(&w, channel->terms.id, SZ_CHANNEL_ID_SIZE);
     sz_cbor_put_uint(&w, 3);
-    sz_cbor_put_uint(&w, channel->last);
+    sz_cbor_put_uint(&w, channel->numbers.last);
     sz_cbor_put_uint(&w, 4);
     sz_cbor_put_bstr(&w, sz_boot()->nonce, SZ_NONCE16_SIZE);
+    if (channel->terms.zone) { /* the numbers are spread over the zone's devices: say which are ours */
+        uint8_t window[SZ_WINDOW_BYTES];
+        sz_window_write(&channel->numbers, window);
+        sz_cbor_put_uint(&w, 5);
+        sz_cbor_put_bstr(&w, window, sizeof window);
+    }
     return sz_signed_write(SZ_BYTES(payload, sz_cbor_written(&w)), "receipt", call->reply,
                            call->reply_capacity, &call->reply_length);
 }

@@ -1,13 +1,13 @@
-/* OFFER: a sensor opens a channel. RULES_HELLO: a rules host gets the present label epoch. */
+/* OFFER, ZONE_OFFER: a sensor opens a channel, to this device or to all devices of a zone. */
 #include "trust/boot.h"
 #include "trust/calendar.h"
 #include "trust/call.h"
 #include "trust/cbor_read.h"
 #include "trust/channel.h"
 #include "trust/cose_encrypt.h"
-#include "trust/epoch.h"
+#include "trust/member_message.h"
 #include "trust/members_seen.h"
-#include "trust/roster.h"
+#include "trust/record_key.h"
 #include "trust/signed.h"
 #include "trust/state.h"
 #include "trust/statistics.h"
@@ -15,39 +15,6 @@
 #include <string.h>
 
 enum { OFFER_PLAINTEXT_MAX = 256 };
-
-/* Clients are the witnesses of rollback: one that has seen newer state than ours proves that ours was put
- * back. */
-static enum sz_code check_witness(uint64_t roster, uint64_t model)
-{
-    return roster > sz_roster_version() || model > sz_state()->model_floor ? SZ_STATE_ROLLED_BACK : SZ_OK;
-}
-
-/* Reads, verifies and authorises a member's message for this purpose. *again: it is the last one accepted,
- * once more. */
-static enum sz_code open_member_message(struct sz_bytes message, const char *purpose, enum sz_role role,
-                                        struct sz_sign1 *sign1, const struct sz_member **member,
-                                        uint8_t digest[SZ_SHA256_SIZE], bool *again)
-{
-    enum sz_code code = sz_sign1_read(message, sign1);
-    *again = false;
-    if (code != SZ_OK) {
-        return code;
-    }
-    *member = sz_roster_find(sign1->kid);
-    if (*member == NULL) {
-        return SZ_UNKNOWN_SENDER;
-    }
-    code = sz_signed_verify(sign1, (*member)->signing, purpose);
-    if (code == SZ_OK) {
-        code = sz_roster_authorise(sign1->kid, role, member);
-    }
-    if (code == SZ_OK) {
-        code = sz_sha256(message, digest);
-        *again = code == SZ_OK && sz_seen_again(sign1->kid, digest);
-    }
-    return code;
-}
 
 struct offer {
     uint8_t id[SZ_CHANNEL_ID_SIZE];
@@ -87,15 +54,24 @@ static enum sz_code read_offer(struct sz_bytes plaintext, struct offer *out)
     return SZ_OK;
 }
 
-/* Opens the encrypted payload sealed to this boot's prekey. */
-static enum sz_code open_offer(const struct sz_sign1 *sign1, struct offer *out)
+/* Whom an offer is for: this device, or a zone that lists it. */
+struct audience {
+    const char *purpose; /* of its signature and of what is sealed in it */
+    uint8_t id[SZ_KID_SIZE];
+    const struct sz_zone *zone; /* NULL: this device */
+};
+
+/* Opens what was sealed to this boot's prekey for the audience. */
+static enum sz_code open_sealed(struct sz_bytes sealed, const uint8_t sensor[SZ_KID_SIZE],
+                                const struct audience *audience, struct offer *out)
 {
     uint8_t plaintext[OFFER_PLAINTEXT_MAX], aad[64], context[128];
     size_t length = 0;
-    enum sz_code code = sz_encrypt_open(sign1->payload, &sz_boot()->prekey,
-                                        sz_hpke_context("offer", sign1->kid, sz_state()->signing.kid,
-                                                        SZ_BYTES(sz_boot()->nonce, SZ_NONCE16_SIZE), context),
-                                        sz_purpose_aad("offer", aad), plaintext, sizeof plaintext, &length);
+    enum sz_code code =
+        sz_encrypt_open(sealed, &sz_boot()->prekey,
+                        sz_hpke_context(audience->purpose, sensor, audience->id,
+                                        SZ_BYTES(sz_boot()->nonce, SZ_NONCE16_SIZE), context),
+                        sz_purpose_aad(audience->purpose, aad), plaintext, sizeof plaintext, &length);
     if (code == SZ_OK) {
         code = read_offer(SZ_BYTES(plaintext, length), out);
     }
@@ -103,48 +79,56 @@ static enum sz_code open_offer(const struct sz_sign1 *sign1, struct offer *out)
     return code;
 }
 
-static enum sz_code accept_offer(const uint8_t sensor[SZ_KID_SIZE], const struct offer *offer)
+static enum sz_code check_offer(const uint8_t sensor[SZ_KID_SIZE], const struct audience *audience,
+                                const struct offer *offer)
 {
-    uint8_t key[SZ_AES_KEY_SIZE];
     enum sz_code code = sz_seen_check(sensor, offer->counter);
     if (code == SZ_OK) {
-        code = check_witness(offer->roster, offer->model);
+        code = sz_witness_check(offer->roster, offer->model);
+    }
+    if (code == SZ_OK && audience->zone != NULL && offer->roster < audience->zone->since) {
+        code = SZ_STALE_ROSTER; /* it may be sealed to a device that has left the zone since */
     }
     if (code == SZ_OK && sz_model_active() && !sz_input_shape_equal(&offer->shape, sz_model_input())) {
         code = SZ_BAD_FRAME;
     }
-    if (code == SZ_OK) {
-        code = sz_record_key(offer->secret, SZ_PURPOSE_FRAME, sz_state()->signing.kid, sensor, 0, key);
-    }
-    if (code == SZ_OK) {
-        code = sz_channel_open(sensor, offer->id, key, offer->counter, &offer->shape);
-    }
-    sz_wipe(key, sizeof key);
     return code;
 }
 
-enum sz_code sz_on_offer(struct sz_call *call)
+static enum sz_code open_channel(const uint8_t sensor[SZ_KID_SIZE], const struct audience *audience,
+                                 const struct offer *offer)
 {
-    struct sz_sign1 sign1;
-    const struct sz_member *member;
+    struct sz_channel_terms terms = {
+        .zone = audience->zone != NULL,
+        .counter = offer->counter,
+        .roster = offer->roster,
+        .shape = offer->shape,
+    };
+    enum sz_code code;
+    memcpy(terms.id, offer->id, SZ_CHANNEL_ID_SIZE);
+    memcpy(terms.sensor, sensor, SZ_KID_SIZE);
+    memcpy(terms.audience, audience->id, SZ_KID_SIZE);
+    code = sz_record_key(offer->secret, SZ_PURPOSE_FRAME, audience->id, sensor, 0, terms.key);
+    if (code == SZ_OK) {
+        code = sz_channel_open(&terms);
+    }
+    sz_wipe(&terms, sizeof terms);
+    return code;
+}
+
+static enum sz_code accept(const uint8_t sensor[SZ_KID_SIZE], struct sz_bytes sealed,
+                           const struct audience *audience, const uint8_t digest[SZ_SHA256_SIZE])
+{
     struct offer offer = {0};
-    uint8_t digest[SZ_SHA256_SIZE];
-    bool again;
-    enum sz_code code =
-        open_member_message(call->message, "offer", SZ_ROLE_SENSOR, &sign1, &member, digest, &again);
-    if (code != SZ_OK) {
-        return code;
-    }
-    sz_call_return_kid(call, sign1.kid);
-    if (again) {
-        return SZ_OK; /* retained offers come again on every reconnect */
-    }
-    code = open_offer(&sign1, &offer);
+    enum sz_code code = open_sealed(sealed, sensor, audience, &offer);
     if (code == SZ_OK) {
-        code = accept_offer(sign1.kid, &offer);
+        code = check_offer(sensor, audience, &offer);
     }
     if (code == SZ_OK) {
-        sz_seen_note(sign1.kid, offer.counter, digest);
+        code = open_channel(sensor, audience, &offer);
+    }
+    if (code == SZ_OK) {
+        sz_seen_note(sensor, offer.counter, digest);
         sz_calendar_offer(offer.time);
         sz_count(SZ_COUNT_OFFERS);
     }
@@ -152,99 +136,66 @@ enum sz_code sz_on_offer(struct sz_call *call)
     return code;
 }
 
-struct rules_hello {
-    const uint8_t *device, *nonce, *prekey;
-    uint64_t time, roster, model;
-};
+enum sz_code sz_on_offer(struct sz_call *call)
+{
+    struct audience audience = {.purpose = "offer", .zone = NULL};
+    struct sz_sign1 sign1;
+    const struct sz_member *member;
+    uint8_t digest[SZ_SHA256_SIZE];
+    bool again;
+    const enum sz_code code = sz_member_message_open(call->message, audience.purpose, SZ_ROLE_SENSOR, &sign1,
+                                                     &member, digest, &again);
+    if (code != SZ_OK) {
+        return code;
+    }
+    sz_call_return_kid(call, sign1.kid);
+    if (again) {
+        return SZ_OK; /* retained offers come again on every reconnect */
+    }
+    memcpy(audience.id, sz_state()->signing.kid, SZ_KID_SIZE);
+    return accept(sign1.kid, sign1.payload, &audience, digest);
+}
 
-static enum sz_code read_rules_hello(struct sz_bytes payload, struct rules_hello *out)
+/* CDDL zone-offer: which zone, and what is sealed to its devices. */
+static enum sz_code read_zone_offer(struct sz_bytes payload, struct audience *audience,
+                                    struct sz_bytes *sealed)
 {
     struct sz_cbor_reader r = sz_cbor_reader(payload);
     const enum sz_code code = sz_cbor_check(payload);
+    const uint8_t *zone;
     if (code != SZ_OK) {
         return code;
     }
-    sz_cbor_map_of(&r, 6);
+    sz_cbor_map_of(&r, 2);
     sz_cbor_key(&r, 1);
-    out->device = sz_cbor_bstr_of(&r, SZ_KID_SIZE);
+    zone = sz_cbor_bstr_of(&r, SZ_KID_SIZE);
     sz_cbor_key(&r, 2);
-    out->nonce = sz_cbor_bstr_of(&r, SZ_NONCE16_SIZE);
-    sz_cbor_key(&r, 3);
-    out->prekey = sz_cbor_bstr_of(&r, SZ_KEY_SIZE);
-    sz_cbor_key(&r, 4);
-    out->time = sz_cbor_uint(&r);
-    sz_cbor_key(&r, 5);
-    out->roster = sz_cbor_uint(&r);
-    sz_cbor_key(&r, 6);
-    out->model = sz_cbor_uint(&r);
-    return sz_cbor_done(&r);
+    *sealed = sz_cbor_bstr(&r);
+    if (sz_cbor_done(&r) != SZ_OK) {
+        return sz_cbor_error(&r);
+    }
+    memcpy(audience->id, zone, SZ_KID_SIZE);
+    audience->zone = sz_roster_zone(zone);
+    return audience->zone == NULL ? SZ_NOT_IN_ZONE : SZ_OK;
 }
 
-/* The present epoch, sealed to the rules host's prekey and bound to its fresh nonce. */
-static enum sz_code write_label_offer(struct sz_call *call, const uint8_t host[SZ_KID_SIZE],
-                                      const struct rules_hello *hello)
+enum sz_code sz_on_zone_offer(struct sz_call *call)
 {
-    const struct sz_epoch *const epoch = sz_epoch_now();
-    const uint8_t *const device = sz_state()->signing.kid;
-    uint8_t plaintext[OFFER_PLAINTEXT_MAX], sealed[OFFER_PLAINTEXT_MAX + SZ_ENCRYPT_OVERHEAD], aad[64],
-        context[128];
-    struct sz_cbor_writer w = sz_cbor_writer(plaintext, sizeof plaintext);
-    size_t length = 0;
-    enum sz_code code;
-    sz_cbor_put_map(&w, 6);
-    sz_cbor_put_uint(&w, 1);
-    sz_cbor_put_bstr(&w, epoch->channel, SZ_CHANNEL_ID_SIZE);
-    sz_cbor_put_uint(&w, 2);
-    sz_cbor_put_bstr(&w, epoch->secret, SZ_KEY_SIZE);
-    sz_cbor_put_uint(&w, 3);
-    sz_cbor_put_uint(&w, epoch->number);
-    sz_cbor_put_uint(&w, 4);
-    sz_cbor_put_bstr(&w, sz_boot()->nonce, SZ_NONCE16_SIZE);
-    sz_cbor_put_uint(&w, 5);
-    sz_cbor_put_uint(&w, sz_roster_version());
-    sz_cbor_put_uint(&w, 6);
-    sz_cbor_put_uint(&w, sz_state()->model.sequence);
-    code = sz_encrypt_seal(
-        hello->prekey,
-        sz_hpke_context("label-offer", device, host, SZ_BYTES(hello->nonce, SZ_NONCE16_SIZE), context),
-        sz_purpose_aad("label-offer", aad), SZ_BYTES(plaintext, sz_cbor_written(&w)), sealed, sizeof sealed,
-        &length);
-    sz_wipe(plaintext, sizeof plaintext);
-    call->b = (uint32_t)epoch->number;
-    return code != SZ_OK ? code
-                         : sz_signed_write(SZ_BYTES(sealed, length), "label-offer", call->reply,
-                                           call->reply_capacity, &call->reply_length);
-}
-
-enum sz_code sz_on_rules_hello(struct sz_call *call)
-{
+    struct audience audience = {.purpose = "zone-offer"};
+    struct sz_bytes sealed = {0};
     struct sz_sign1 sign1;
     const struct sz_member *member;
-    struct rules_hello hello;
     uint8_t digest[SZ_SHA256_SIZE];
     bool again;
-    enum sz_code code =
-        open_member_message(call->message, "rules-hello", SZ_ROLE_RULES, &sign1, &member, digest, &again);
-    if (code == SZ_OK) {
-        code = read_rules_hello(sign1.payload, &hello);
-    }
+    enum sz_code code = sz_member_message_open(call->message, audience.purpose, SZ_ROLE_SENSOR, &sign1,
+                                               &member, digest, &again);
     if (code != SZ_OK) {
         return code;
     }
-    if (memcmp(hello.device, sz_state()->signing.kid, SZ_KID_SIZE) != 0) {
-        return SZ_WRONG_DEVICE;
+    sz_call_return_kid(call, sign1.kid);
+    code = read_zone_offer(sign1.payload, &audience, &sealed);
+    if (code != SZ_OK || again) {
+        return code;
     }
-    if (!again) {
-        code = sz_seen_check(sign1.kid, hello.time);
-    }
-    if (code == SZ_OK) {
-        code = check_witness(hello.roster, hello.model);
-    }
-    if (code == SZ_OK) {
-        code = write_label_offer(call, sign1.kid, &hello);
-    }
-    if (code == SZ_OK) {
-        sz_seen_note(sign1.kid, hello.time, digest);
-    }
-    return code;
+    return accept(sign1.kid, sealed, &audience, digest);
 }

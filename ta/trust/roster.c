@@ -18,6 +18,7 @@ struct roster {
     uint64_t in_force_at; /* uptime */
     uint32_t member_count;
     bool lists_us, lists_next, lists_former; /* keys of this device that it names */
+    struct sz_zones zones;                   /* that list us */
     struct sz_member members[SZ_MAX_MEMBERS];
 };
 
@@ -96,19 +97,17 @@ static void read_device(struct sz_cbor_reader *r, struct roster *roster)
     roster->lists_former |= state->has_former && memcmp(signing, state->former_signing, SZ_KEY_SIZE) == 0;
 }
 
-static void read_zone(struct sz_cbor_reader *r)
+static void read_zone(struct sz_cbor_reader *r, struct roster *roster)
 {
-    size_t devices;
-    sz_cbor_map_of(r, 2);
-    sz_cbor_key(r, 1);
-    (void)sz_cbor_bstr_of(r, SZ_KID_SIZE);
-    sz_cbor_key(r, 2);
-    devices = sz_cbor_array(r);
-    if (devices == 0 || devices > SZ_MAX_DEVICES) {
+    const struct sz_state *const state = sz_state();
+    struct sz_zone zone = {0};
+    sz_zone_read(r, &zone);
+    if (sz_zone_find(&roster->zones, zone.id) != NULL) { /* one id, one zone */
         sz_cbor_fail(r, SZ_MALFORMED);
     }
-    for (size_t i = 0; i < devices && sz_cbor_error(r) == SZ_OK; i++) {
-        (void)sz_cbor_bstr_of(r, SZ_KID_SIZE);
+    if (sz_cbor_error(r) == SZ_OK && (sz_zone_lists(&zone, state->signing.kid) ||
+                                      (state->has_next && sz_zone_lists(&zone, state->next_signing.kid)))) {
+        roster->zones.zones[roster->zones.count++] = zone;
     }
 }
 
@@ -172,7 +171,7 @@ static enum sz_code parse(struct sz_bytes payload, struct roster *out)
     }
     count = list(&r, 5, SZ_MAX_ZONES);
     for (size_t i = 0; i < count && sz_cbor_error(&r) == SZ_OK; i++) {
-        read_zone(&r);
+        read_zone(&r, out);
     }
     const bool lease = sz_cbor_optional_key(&r, 6);
     if (lease) {
@@ -211,6 +210,7 @@ static enum sz_code verify(struct sz_bytes message, struct sz_sign1 *sign1, stru
 static void put_in_force(void)
 {
     incoming.in_force_at = sz_uptime_ms();
+    sz_zones_succeed(&current.zones, &incoming.zones, incoming.version);
     current = incoming;
     sz_calendar_owner(current.issued);
 }
@@ -321,6 +321,11 @@ const struct sz_member *sz_roster_find(const uint8_t kid[SZ_KID_SIZE])
         }
     }
     return NULL;
+}
+
+const struct sz_zone *sz_roster_zone(const uint8_t id[SZ_KID_SIZE])
+{
+    return sz_zone_find(&current.zones, id);
 }
 
 enum sz_code sz_roster_authorise(const uint8_t kid[SZ_KID_SIZE], enum sz_role role,

@@ -2,10 +2,9 @@
 #ifndef SZ_ROSTER_H
 #define SZ_ROSTER_H
 
-#include "trust/kid.h"
-#include <stdbool.h>
+#include "trust/zones.h"
 
-enum { SZ_MAX_MEMBERS = 128, SZ_MAX_DEVICES = 64, SZ_MAX_ZONES = 16 };
+enum { SZ_MAX_MEMBERS = 128, SZ_MAX_DEVICES = 64 };
 
 enum sz_role { SZ_ROLE_SENSOR = 1, SZ_ROLE_RULES = 2, SZ_ROLE_PUBLISHER = 3 };
 
@@ -38,6 +37,9 @@ void sz_roster_clear(void);
 
 uint64_t sz_roster_version(void); /* 0: none */
 const struct sz_member *sz_roster_find(const uint8_t kid[SZ_KID_SIZE]);
+
+/* The zone of this id, if it lists this device; NULL otherwise. */
+const struct sz_zone *sz_roster_zone(const uint8_t id[SZ_KID_SIZE]);
 
 /* The member, if it may act in this role now. UNKNOWN_SENDER, WRONG_ROLE, EXPIRED, LEASE_ENDED. */
 enum sz_code sz_roster_authorise(const uint8_t kid[SZ_KID_SIZE], enum sz_role role,

@@ -185,7 +185,7 @@ test.each<[string, sz.Roster]>([
           name: 'hall',
         },
       ],
-      zones: [{ id: sz.asKid(fill(8, 40)), devices: [device.kid] }],
+      zones: [{ id: sz.asKid(fill(8, 40)), devices: [device.kid], name: 'porch' }],
       lease: 86_400,
       succession: [
         sz.signOwners({ generation: 1, keys: [publisher.publicKey, owner.publicKey] }, publisher),
@@ -246,6 +246,42 @@ test('rules hello and label offer', () => {
   isItemOf('label-offer', bytes);
   isItemOf('label-offer-plaintext', plaintextOf('label-offer', bytes, device.kid, receiver));
   expect(sz.openLabelOffer(bytes, device.publicKey, receiver, prekey)).toEqual(offer);
+});
+
+test('zone offer', () => {
+  const zone = sz.asKid(fill(8, 40));
+  const offer: sz.Offer = {
+    channel,
+    secret: fill(32, 43),
+    inputShape,
+    counter: 1_790_000_000_000,
+    rosterVersion: 3,
+    modelSequence: 1,
+    time: 1_790_000_000,
+  };
+  const second = { key: sz.AgreementKey.fromScalar(fill(32, 41)), bootNonce: fill(16, 42) };
+  const bytes = sz.sealZoneOffer(offer, zone, sensor, [
+    { bootNonce, prekey: prekey.publicKey },
+    { bootNonce: second.bootNonce, prekey: second.key.publicKey },
+  ]);
+  isItemOf('zone-offer', bytes);
+  expect(sz.openZoneOffer(bytes, sensor.publicKey, { bootNonce }, prekey)).toEqual({ ...offer, zone });
+  expect(sz.openZoneOffer(bytes, sensor.publicKey, second, second.key)).toEqual({ ...offer, zone });
+  // Each with its own boot nonce, and only what was sealed for this zone.
+  expect(() => sz.openZoneOffer(bytes, sensor.publicKey, { bootNonce }, second.key)).toThrow(
+    'cannot be opened',
+  );
+  const { payload } = sz.parseProfiledSign1(bytes);
+  const sealed =
+    (sz.decodeStrict(payload ?? fill(0, 0)) as ReadonlyMap<number, Uint8Array>).get(2) ?? fill(0, 0);
+  const moved = sz.encodeDeterministic(
+    sz.cborMap([
+      [1, fill(8, 41)],
+      [2, sealed],
+    ]),
+  );
+  const other = sz.sealSign1(moved, sensor, sz.purposeAad('zone-offer'));
+  expect(() => sz.openZoneOffer(other, sensor.publicKey, { bootNonce }, prekey)).toThrow('cannot be opened');
 });
 
 test('frame, in a record', () => {
@@ -314,8 +350,11 @@ test('telemetry', () => {
   expect(sz.verifyTelemetry(plaintext, device.publicKey)).toEqual(telemetry);
 });
 
-test('receipt', () => {
-  const receipt: sz.Receipt = { device: device.kid, channel, lastNumber: 9, bootNonce };
+test.each<[string, Partial<sz.Receipt>]>([
+  ['of a device', {}],
+  ['of a zone', { window: fill(16, 3) }],
+])('receipt %s', (_whose, change) => {
+  const receipt: sz.Receipt = { device: device.kid, channel, lastNumber: 9, bootNonce, ...change };
   const bytes = sz.signReceipt(receipt, device);
   isItemOf('receipt', bytes);
   expect(sz.verifyReceipt(bytes, device.publicKey)).toEqual(receipt);
@@ -367,7 +406,7 @@ test('model: header, golden test, manifest, offer, package', () => {
 afterAll(() => {
   /** Not messages of their own. */
   const parts = new Set(
-    `kid public-key nonce digest channel-id name seconds millis security-level signed input-shape
+    `kid public-key nonce digest channel-id zone-id name seconds millis security-level signed input-shape
      format claim reset rollback rebase rotate member device zone results suit-digest suit-manifest segment`.split(
       /\s+/,
     ),
