@@ -5,6 +5,7 @@
  * Request: command, a, b, in length, out capacity, types (0: the right ones), in bytes.
  * Reply: result, a, b, c, d, out length, out bytes. All numbers 32 bits, little-endian.
  */
+#define _GNU_SOURCE
 #include "soft_tee.h"
 #include "sz_codes.h"
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Commands to this program, not to the TA. */
@@ -21,10 +23,24 @@ enum {
     END_SESSION = 0xfffffffc, /* session `a` closes */
     HEAP = 0xfffffffe,        /* a: bytes of TA heap in use, b: highest so far, c: size */
     FIND = 0xfffffffb,        /* a: how often these bytes are in the TA's heap, in use or not */
+    CLOCK = 0xfffffffa,       /* the TEE's clock stands at `a` seconds from now on, over restarts too */
 };
 
 static uint8_t *heap;
 static size_t heap_size;
+
+/* The linker puts this in place of clock_gettime() in all that is linked here. */
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+    const char *const stands_at = getenv("TA_HOST_CLOCK"); /* the environment outlives the process image */
+    if (stands_at == NULL) {
+        return __real_clock_gettime(clock, time);
+    }
+    *time = (struct timespec){(time_t)strtoul(stands_at, NULL, 10), 0};
+    return 0;
+}
 
 static bool read_all(void *to, size_t length)
 {
@@ -50,6 +66,16 @@ static void answer(TEE_Result result, const TEE_Param *params, const uint8_t *ou
     write_all(head, sizeof head);
     write_all(out, length);
     fflush(stdout);
+}
+
+static void set_clock(uint32_t seconds)
+{
+    char text[16];
+    (void)snprintf(text, sizeof text, "%u", seconds);
+    if (setenv("TA_HOST_CLOCK", text, 1) != 0) {
+        exit(1);
+    }
+    answer(TEE_SUCCESS, NULL, NULL);
 }
 
 static void start_tee(const char *storage)
@@ -171,6 +197,9 @@ int main(int argc, char **argv)
             break;
         case FIND:
             find(head[3]);
+            break;
+        case CLOCK:
+            set_clock(head[1]);
             break;
         default:
             invoke(session, head);

@@ -1,6 +1,7 @@
 # The whole TA under sanitizers, driven by test/ta/*.test.ts.
 TA_HOST_SOURCES := ../entry.c $(wildcard ../trust/*.c ../models/*.c ../soft/internal/*.c)
 TA_HOST_OBJECTS := $(patsubst ../%.c,$(OUT)/host/%.o,$(TA_HOST_SOURCES))
+TA_HOST_LINK := -Wl,--wrap=clock_gettime -lcrypto
 TA_HOST_INCLUDES := -I../include -I../soft/include -I../soft/internal -I../soft
 
 $(OUT)/host/%.o: ../%.c
@@ -8,7 +9,7 @@ $(OUT)/host/%.o: ../%.c
 	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) -MMD -MP -c $< -o $@
 
 $(OUT)/ta_host: ta_host.c $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
-	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ -lcrypto -o $@
+	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ $(TA_HOST_LINK) -o $@
 
 # The same, built for one owner (OWNER_KEY=): the one whose seed is 32 bytes of 7 (test/ta/one-owner.test.ts).
 ONE_OWNER := ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c
@@ -19,7 +20,14 @@ $(OUT)/host/one_owner.o: ../trust/on_owner.c ta_host.mk
 
 $(OUT)/ta_host_one_owner: ta_host.c $(OUT)/host/one_owner.o \
 		$(filter-out $(OUT)/host/trust/on_owner.o,$(TA_HOST_OBJECTS)) $(ENGINE_ASAN)
-	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ -lcrypto -o $@
+	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ $(TA_HOST_LINK) -o $@
 
 PROGRAMS += $(OUT)/ta_host $(OUT)/ta_host_one_owner
 -include $(TA_HOST_OBJECTS:.o=.d) $(OUT)/host/one_owner.d
+
+# The same with one source replaced by a copy that has a fault: tests show with it that they can fail (test/ta/model/faults.ts).
+# make FAULTY=trust/roster.c FAULTY_COPY=/tmp/roster.c FAULTY_HOST=/tmp/ta_host /tmp/ta_host
+ifdef FAULTY_HOST
+$(FAULTY_HOST): $(FAULTY_COPY) ta_host.c $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
+	$(CC) $(CFLAGS_ASAN) -Wno-error $(TA_HOST_INCLUDES) $(filter-out $(OUT)/host/$(FAULTY:.c=.o),$^) $(TA_HOST_LINK) -o $@
+endif

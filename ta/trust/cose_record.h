@@ -31,7 +31,8 @@ struct sz_record_header {
 enum sz_code sz_record_read(struct sz_bytes prefix, size_t total_length, struct sz_record_header *out);
 
 /* Decrypts a record from shared memory into secure memory, copying each byte once. `shared` is the whole
- * record whose header was read. out: ciphertext_length - SZ_TAG_SIZE bytes, *length; wiped unless SZ_OK.
+ * record whose header was read. out: ciphertext_length - SZ_TAG_SIZE bytes, *length; wiped unless SZ_OK;
+ * NULL where only authenticity is asked.
  * digest, tag: as in sz_gcm_open_shared(), or NULL. SZ_BAD_TAG, SZ_TOO_LONG (out or external_aad),
  * SZ_CRYPTO_FAILED. */
 enum sz_code sz_record_open(const struct sz_record_header *header, const uint8_t key[SZ_AES_KEY_SIZE],

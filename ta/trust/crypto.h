@@ -62,7 +62,8 @@ enum sz_code sz_gcm_open(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_t nonce
 /* As sz_gcm_open() for ciphertext that lies in memory shared with Linux: each piece is copied once into a
  * bounce buffer of this module and only the copy is looked at. digest: if not NULL, receives the SHA-256 of
  * aad-less ciphertext ‖ tag. shared: ciphertext ‖ tag, `length` bytes in all. out: length - SZ_TAG_SIZE
- * bytes, wiped unless SZ_OK is returned. tag: if not NULL, receives the tag that was checked. */
+ * bytes, wiped unless SZ_OK is returned; NULL where only authenticity is asked. tag: if not NULL, receives
+ * the tag that was checked. */
 enum sz_code sz_gcm_open_shared(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_t nonce[SZ_NONCE_SIZE],
                                 struct sz_bytes aad, const volatile uint8_t *shared, size_t length,
                                 uint8_t *out, uint8_t digest[SZ_SHA256_SIZE], uint8_t tag[SZ_TAG_SIZE]);

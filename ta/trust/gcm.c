@@ -8,6 +8,7 @@
 enum { BOUNCE_SIZE = 4096 };
 
 static uint8_t bounce[BOUNCE_SIZE];
+static uint8_t unwanted[BOUNCE_SIZE]; /* plaintext that nobody asked for */
 
 static bool begin(TEE_OperationHandle operation, const uint8_t *key, const uint8_t *nonce,
                   struct sz_bytes aad, size_t payload)
@@ -91,7 +92,8 @@ enum sz_code sz_gcm_open_shared(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_
         if (digest != NULL) {
             sz_sha256_update(SZ_BYTES(bounce, piece));
         }
-        if (TEE_AEUpdate(sz_crypto.gcm_decrypt, bounce, piece, out + done, &written) != TEE_SUCCESS ||
+        if (TEE_AEUpdate(sz_crypto.gcm_decrypt, bounce, piece, out != NULL ? out + done : unwanted,
+                         &written) != TEE_SUCCESS ||
             written != piece) {
             code = SZ_CRYPTO_FAILED;
         }
@@ -101,7 +103,8 @@ enum sz_code sz_gcm_open_shared(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_
     last = 0;
     if (code == SZ_OK) {
         const TEE_Result result =
-            TEE_AEDecryptFinal(sz_crypto.gcm_decrypt, bounce, 0, out + body, &last, expected, SZ_TAG_SIZE);
+            TEE_AEDecryptFinal(sz_crypto.gcm_decrypt, bounce, 0, out != NULL ? out + body : unwanted, &last,
+                               expected, SZ_TAG_SIZE);
         code = result == TEE_SUCCESS             ? SZ_OK
                : result == TEE_ERROR_MAC_INVALID ? SZ_BAD_TAG
                                                  : SZ_CRYPTO_FAILED;
@@ -116,7 +119,9 @@ enum sz_code sz_gcm_open_shared(const uint8_t key[SZ_AES_KEY_SIZE], const uint8_
     if (tag != NULL) {
         memcpy(tag, expected, SZ_TAG_SIZE);
     }
-    if (code != SZ_OK) {
+    if (out == NULL) {
+        sz_wipe(unwanted, sizeof unwanted);
+    } else if (code != SZ_OK) {
         sz_wipe(out, body);
     }
     return code;

@@ -22,18 +22,26 @@ static enum sz_code read_header(const struct sz_call *call, struct sz_record_hea
     return sz_record_read(SZ_BYTES(prefix, length), call->shared_length, header);
 }
 
+/* *length: in, what `out` takes; out NULL: only whether it is authentic. */
+static enum sz_code open_into(const struct sz_call *call, const struct sz_channel *channel,
+                              const struct sz_record_header *header, uint8_t *out, size_t *length,
+                              uint8_t tag[SZ_TAG_SIZE])
+{
+    uint8_t aad[SZ_RECORD_EXTERNAL_AAD];
+    return sz_record_open(
+        header, channel->terms.key,
+        sz_record_external_aad(SZ_PURPOSE_FRAME, channel->terms.audience, channel->terms.sensor, aad),
+        call->shared, out, *length, length, NULL, tag);
+}
+
 /* Decrypts into the model's arena, which the caller wipes. */
 static enum sz_code open_record(const struct sz_call *call, const struct sz_channel *channel,
                                 const struct sz_record_header *header, struct sz_bytes *plaintext,
                                 uint8_t tag[SZ_TAG_SIZE])
 {
-    uint8_t aad[SZ_RECORD_EXTERNAL_AAD];
-    size_t capacity = 0, length = 0;
-    uint8_t *const buffer = sz_model_frame_buffer(&capacity);
-    const enum sz_code code = sz_record_open(
-        header, channel->terms.key,
-        sz_record_external_aad(SZ_PURPOSE_FRAME, channel->terms.audience, channel->terms.sensor, aad),
-        call->shared, buffer, capacity, &length, NULL, tag);
+    size_t length = 0;
+    uint8_t *const buffer = sz_model_frame_buffer(&length);
+    const enum sz_code code = open_into(call, channel, header, buffer, &length, tag);
     *plaintext = SZ_BYTES(buffer, length);
     return code;
 }
@@ -72,18 +80,18 @@ static enum sz_code read_frame(struct sz_bytes plaintext, const struct sz_channe
     return SZ_OK;
 }
 
-/* The byte-identical frame again gets the identical label; anything else under a number that was taken, or is
- * too old to say whether it was, is a replay. */
+/* The byte-identical frame again gets the identical label, also when a model with smaller frames is active by
+ * now; anything else under a number that was taken, or is too old to say whether it was, is a replay. */
 static enum sz_code repeat(struct sz_call *call, const struct sz_channel *channel,
                            const struct sz_record_header *header)
 {
     const struct sz_sent_label *const sent = sz_channel_label(channel, header->number);
     uint8_t tag[SZ_TAG_SIZE];
-    struct sz_bytes plaintext;
+    size_t length = SIZE_MAX;
     if (sent == NULL) {
         return SZ_STALE_NUMBER;
     }
-    if (open_record(call, channel, header, &plaintext, tag) != SZ_OK ||
+    if (open_into(call, channel, header, NULL, &length, tag) != SZ_OK ||
         !sz_equal(tag, sent->frame_tag, sizeof tag)) {
         return SZ_STALE_NUMBER;
     }

@@ -205,9 +205,11 @@ enum sz_code sz_on_model_begin(struct sz_call *call)
     if (code == SZ_OK) {
         code = install ? begin_install(envelope, offer, &manifest) : begin_load(&manifest);
         remember(code, manifest.sequence);
-        job_sequence = manifest.sequence;
     }
-    job_session = call->session;
+    if (code == SZ_OK) { /* a refused one leaves the session's load under way as it is */
+        job_sequence = manifest.sequence;
+        job_session = call->session;
+    }
     call->b = 0; /* the header comes first */
     return tell_shortage(call, code);
 }

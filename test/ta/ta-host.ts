@@ -10,6 +10,7 @@ const SESSION = 0xfffffffd;
 const END_SESSION = 0xfffffffc;
 const HEAP = 0xfffffffe;
 const FIND = 0xfffffffb;
+const CLOCK = 0xfffffffa;
 const REPLY_HEAD = 24;
 
 export interface TaReply {
@@ -32,6 +33,13 @@ export interface TaRequest {
   readonly types?: number;
 }
 
+export interface TaHostOptions {
+  /** The TA's heap; default a Pi 3's. */
+  readonly heapKib?: number;
+  /** Where the TEE's clock stands, in seconds; default: it goes. */
+  readonly clock?: number;
+}
+
 /** The TA's own sources in one process under AddressSanitizer and UndefinedBehaviorSanitizer (ta/test/ta_host.c). */
 export class TaHost {
   readonly #child: ChildProcessWithoutNullStreams;
@@ -43,9 +51,13 @@ export class TaHost {
     path: string,
     /** The directory of trusted storage, for tests that damage it, take it away or put back an older copy. */
     readonly storage: string,
-    heapKib?: number,
+    { heapKib, clock }: TaHostOptions = {},
   ) {
-    const env = { ...process.env, ...(heapKib !== undefined && { TA_HOST_HEAP_KIB: String(heapKib) }) };
+    const env = {
+      ...process.env,
+      ...(heapKib !== undefined && { TA_HOST_HEAP_KIB: String(heapKib) }),
+      ...(clock !== undefined && { TA_HOST_CLOCK: String(clock) }),
+    };
     this.#child = spawn(path, [storage], { stdio: 'pipe', env });
     this.#child.stdout.on('data', (chunk: Buffer) => {
       this.#received = Buffer.concat([this.#received, chunk]);
@@ -69,7 +81,12 @@ export class TaHost {
       { cwd: root },
     );
     if (made.status !== 0) throw new Error(`${program} does not build: ${made.stderr.toString()}`);
-    return new TaHost(`${root}build/ctest/${program}`, mkdtempSync(join(tmpdir(), 'ta-storage-')), heapKib);
+    return TaHost.of(`${root}build/ctest/${program}`, heapKib === undefined ? {} : { heapKib });
+  }
+
+  /** @param path of a program that was built from ta/test/ta_host.c */
+  static of(path: string, options: TaHostOptions = {}): TaHost {
+    return new TaHost(path, mkdtempSync(join(tmpdir(), 'ta-storage-')), options);
   }
 
   /** Requests must not overlap. */
@@ -101,6 +118,11 @@ export class TaHost {
 
   endSession(number: number): Promise<TaReply> {
     return this.send(END_SESSION, { a: number });
+  }
+
+  /** The TEE's clock stands at this second from now on, over restarts too. */
+  clock(seconds: number): Promise<TaReply> {
+    return this.send(CLOCK, { a: seconds });
   }
 
   /** Bytes of the TA's heap. */

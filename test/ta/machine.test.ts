@@ -1,0 +1,78 @@
+/**
+ * The TA does what its executable specification (test/ta/model) says: the same decision, error code and visible state after each of
+ * 10,000 random operations. That the comparison can fail is shown with TAs that have a fault each.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { SealedModel } from '../../clients/publisher/index.js';
+import { buildFaulty, FAULTS } from './model/faults.js';
+import { randomOperations } from './model/operations.js';
+import { describeFailure, run, shrinkFailure } from './model/run.js';
+import { tinyModels } from './model/tiny-models.js';
+import { TaHost } from './ta-host.js';
+
+const LONG = process.env['SMART_ZONE_TEST_LONG'] === '1';
+const OPERATIONS = 10_000;
+const SEEDS = Array.from(
+  { length: Number(process.env['SMART_ZONE_SEEDS'] ?? (LONG ? 100 : 1)) },
+  (_, i) => i + 1,
+);
+/** A fault must show within as many. */
+const NOTICED_WITHIN = 10_000;
+const SAMPLE = 10;
+
+const program = fileURLToPath(new URL('../../build/ctest/ta_host', import.meta.url));
+let containers: ReadonlyMap<string, SealedModel>;
+
+beforeAll(async () => {
+  await TaHost.create().stop(); // builds it
+  containers = new Map((await tinyModels()).map((model, i) => [`container ${i + 1}`, model]));
+}, 300_000);
+
+test(`${SEEDS.length} sequences of ${OPERATIONS} operations`, async () => {
+  const reached = new Map<string, number>();
+  for (const seed of SEEDS) {
+    const result = await run(program, containers, randomOperations(seed, OPERATIONS));
+    if (result.failure)
+      throw new Error(describeFailure(seed, await shrinkFailure(program, containers, result.failure)));
+    for (const [what, count] of result.reached) reached.set(what, (reached.get(what) ?? 0) + count);
+  }
+  const messages = [...reached.values()].reduce((a, b) => a + b, 0);
+  console.log(
+    `${SEEDS.length} x ${OPERATIONS} operations, ${messages} messages, ${reached.size} pairs of command and code:\n` +
+      [...reached]
+        .map(([what, count]) => `${what} ${count}`)
+        .sort()
+        .join(', '),
+  );
+  // Not vacuous: sequences get to labels and past every stage.
+  for (const often of [
+    'FRAME OK',
+    'FRAME STALE_NUMBER',
+    'OFFER STATE_ROLLED_BACK',
+    'MODEL_BEGIN MODEL_TRIAL',
+  ])
+    expect(reached.get(often)).toBeGreaterThan(0);
+}, 36_000_000);
+
+const everyNth = LONG ? 1 : SAMPLE;
+test.each(FAULTS.filter((_, i) => i % everyNth === 0))(
+  'noticed: $what',
+  async (fault) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ta-fault-'));
+    try {
+      const { failure } = await run(
+        buildFaulty(fault, folder),
+        containers,
+        randomOperations(1, NOTICED_WITHIN),
+      );
+      console.log(`noticed by operation ${failure?.operations.length}: ${fault.what}: ${failure?.message}`);
+      expect(failure).toBeDefined();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+  600_000,
+);

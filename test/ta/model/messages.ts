@@ -1,0 +1,274 @@
+/** Makes the real message of what the specification is told about it. */
+import { randomBytes } from 'node:crypto';
+import { signPackage, wrapFor } from '../../../clients/publisher/index.js';
+import { encodeDeterministic } from '../../../protocol/cbor.js';
+import type { Command } from '../../../protocol/codes.js';
+import { AgreementKey } from '../../../protocol/keys.js';
+import type { InputShape } from '../../../protocol/messages/input-shape.js';
+import { encodeFrame } from '../../../protocol/messages/frame.js';
+import { encodeModelBegin } from '../../../protocol/messages/model-begin.js';
+import { sealOffer } from '../../../protocol/messages/offer.js';
+import { signOwnerStatement } from '../../../protocol/messages/owner.js';
+import { signOwners } from '../../../protocol/messages/owners.js';
+import { signRoster } from '../../../protocol/messages/roster.js';
+import { signRulesHello } from '../../../protocol/messages/rules-hello.js';
+import { encodeAgentCounters } from '../../../protocol/messages/telemetry.js';
+import { known, keysOf, type Made, type Registry, type SensorEnd } from './registry.js';
+import type {
+  Content,
+  FrameContent,
+  ModelBeginContent,
+  OfferContent,
+  OwnerContent,
+  RosterContent,
+  RulesHelloContent,
+  SegmentContent,
+} from './state.js';
+
+export const COMMAND: Readonly<Record<Content['kind'], keyof typeof Command>> = {
+  owner: 'OWNER',
+  roster: 'ROSTER',
+  offer: 'OFFER',
+  'rules-hello': 'RULES_HELLO',
+  frame: 'FRAME',
+  receipt: 'RECEIPT',
+  evidence: 'EVIDENCE',
+  telemetry: 'TELEMETRY',
+  'model-begin': 'MODEL_BEGIN',
+  segment: 'MODEL_SEGMENT',
+  'model-status': 'MODEL_STATUS',
+  continue: 'CONTINUE',
+};
+
+/** As the specification names shapes. */
+export const shapeName = ({ format, dims }: InputShape): string => `${format} ${dims.join('x')}`;
+const shapeOf = (name: string): InputShape => {
+  const [format, dims] = name.split(' ');
+  return { format: format as InputShape['format'], dims: (dims ?? '').split('x').map(Number) };
+};
+
+const publicKeys = (names: readonly string[]): Uint8Array[] =>
+  names.map((name) => known(keysOf, name).signing.publicKey);
+
+/** The last byte is the signature's, or the tag's. */
+const spoilt = (bytes: Uint8Array, spoil: boolean): Uint8Array => {
+  const copy = Uint8Array.from(bytes);
+  if (spoil) copy[copy.length - 1] = (copy.at(-1) ?? 0) ^ 1;
+  return copy;
+};
+
+export class Maker {
+  constructor(readonly registry: Registry) {}
+
+  /** Numbers a message and remembers it, so that it can come again. */
+  #made(content: Content, bytes: Uint8Array, more: Partial<Made> = {}): Made {
+    const { made } = this.registry;
+    const it: Made = { message: { id: made.length + 1, content }, bytes, ...more };
+    made.push(it);
+    return it;
+  }
+
+  owner(content: OwnerContent): Made {
+    const { identities, nonces } = this.registry;
+    const { action } = content;
+    const bytes = signOwnerStatement(
+      {
+        device: known(identities, content.device).kid,
+        counter: content.counter,
+        nonce: known(nonces, content.nonce).bytes,
+        time: content.time,
+        action: action.type === 'claim' ? { ...action, owners: publicKeys(action.owners) } : action,
+      },
+      known(keysOf, content.signer).signing,
+    );
+    return this.#made(content, spoilt(bytes, content.forged));
+  }
+
+  roster(content: RosterContent): Made {
+    const bytes = signRoster(
+      {
+        version: content.version,
+        issued: content.issued,
+        members: content.members.map(({ party, role, notAfter }) => ({
+          signingKey: known(keysOf, party).signing.publicKey,
+          agreementKey: known(keysOf, party).agreement.publicKey,
+          role,
+          name: party,
+          ...(notAfter !== undefined && { notAfter }),
+        })),
+        devices: content.devices.map((name) => {
+          const { signingKey, agreementKey } = known(this.registry.identities, name);
+          return { signingKey, agreementKey, securityLevel: 0, name };
+        }),
+        zones: [],
+        ...(content.lease !== undefined && { lease: content.lease }),
+        ...(content.succession && {
+          succession: content.succession.map(({ generation, keys, signer, forged }) =>
+            spoilt(signOwners({ generation, keys: publicKeys(keys) }, known(keysOf, signer).signing), forged),
+          ),
+        }),
+      },
+      known(keysOf, content.signer).signing,
+    );
+    return this.#made(content, spoilt(bytes, content.forged));
+  }
+
+  offer(content: OfferContent): Made {
+    const { boots, channels, identities } = this.registry;
+    const { id, secret } = known(channels, content.channel);
+    const bytes = sealOffer(
+      {
+        channel: id,
+        secret,
+        inputShape: shapeOf(content.shape),
+        counter: content.counter,
+        rosterVersion: content.rosterVersion,
+        modelSequence: content.modelSequence,
+        time: content.time,
+      },
+      known(keysOf, content.signer).signing,
+      [
+        {
+          id: known(identities, content.device).kid,
+          freshness: known(boots, content.bootNonce).bootNonce,
+          publicKey: known(boots, content.prekey).prekey,
+        },
+      ],
+    );
+    return this.#made(content, spoilt(bytes, content.forged));
+  }
+
+  rulesHello(content: RulesHelloContent): Made {
+    const prekey = AgreementKey.generate();
+    const nonce = new Uint8Array(randomBytes(16));
+    const bytes = signRulesHello(
+      {
+        device: known(this.registry.identities, content.device).kid,
+        freshNonce: nonce,
+        prekey: content.lowOrder ? new Uint8Array(32) : prekey.publicKey,
+        time: content.time,
+        rosterVersion: content.rosterVersion,
+        modelSequence: content.modelSequence,
+      },
+      known(keysOf, content.signer).signing,
+    );
+    return this.#made(content, spoilt(bytes, content.forged), { answer: { nonce, prekey } });
+  }
+
+  /** Seals the channel's next frame. */
+  frame(end: SensorEnd, change: Pick<FrameContent, 'authentic' | 'wellFormed'>): Made {
+    const shape = shapeOf(end.shape);
+    const size = 4 * shape.dims.reduce((a, b) => a * b, 1);
+    const frame = {
+      ...shape,
+      id: new Uint8Array(randomBytes(8)),
+      time: 1,
+      data: new Uint8Array(size).fill(1),
+    };
+    const bytes = end.writer.seal(change.wellFormed ? encodeFrame(frame) : encodeDeterministic(7));
+    const { name: channel, sensor, device, writer } = end;
+    const content: FrameContent = {
+      kind: 'frame',
+      channel,
+      number: writer.lastNumber,
+      sensor,
+      device,
+      ...change,
+    };
+    return this.#made(content, spoilt(bytes, !change.authentic));
+  }
+
+  /** A frame that was made before, with another tag. */
+  alteredFrame({ message, bytes }: Made): Made {
+    return this.#made({ ...(message.content as FrameContent), authentic: false }, spoilt(bytes, true));
+  }
+
+  modelBegin(
+    draft: Omit<ModelBeginContent, 'model' | 'segments'>,
+    container: string,
+    sequence: number,
+  ): Made {
+    const { registry } = this;
+    const model = known(registry.containers, container);
+    const signed = signPackage(
+      { ...model, ...(!draft.versionFits && { leastTaVersion: 0xff0000 }) },
+      known(keysOf, draft.signer).signing,
+      sequence,
+    );
+    const digest = Buffer.from(signed.digest).toString('hex');
+    const offer = draft.offer && {
+      ...draft.offer,
+      digest: draft.offer.digest === '' ? digest : draft.offer.digest,
+    };
+    const content: ModelBeginContent = {
+      ...draft,
+      ...(offer && { offer }),
+      model: { sequence, digest, container, input: shapeName(model.header.input) },
+      segments: model.segments.length,
+    };
+    const envelope = spoiltEnvelope(signed.envelope, draft.forged);
+    if (!draft.forged) registry.packages.set(digest, { envelope, content });
+    const wrapped =
+      offer &&
+      spoilt(
+        wrapFor(
+          {
+            kid: known(registry.identities, offer.device).kid,
+            agreementKey: known(registry.identities, offer.sealedTo).agreementKey,
+          },
+          { digest: new Uint8Array(Buffer.from(offer.digest, 'hex')) },
+          offer.rightKey ? model.contentKey : new Uint8Array(16),
+          known(keysOf, offer.signer).signing,
+          offer,
+        ),
+        offer.forged,
+      );
+    return this.#made(content, encodeModelBegin(envelope, wrapped ?? null));
+  }
+
+  /** To load again what is committed. */
+  modelLoad(digest: string): Made {
+    const { envelope, content } = known(this.registry.packages, digest);
+    const { kind, signer, forged, model, versionFits, segments } = content;
+    const load: ModelBeginContent = { kind, signer, forged, model, versionFits, segments };
+    return this.#made(load, encodeModelBegin(envelope, null));
+  }
+
+  segment(container: string, place: number, change: { index?: number; intact?: boolean } = {}): Made {
+    const { index = place, intact = true } = change;
+    const bytes = known(this.registry.containers, container).segments[place] ?? new Uint8Array(0);
+    const content: SegmentContent = { kind: 'segment', index, container, place, intact };
+    return this.#made(content, spoilt(bytes, !intact));
+  }
+
+  receipt(end: SensorEnd): Made {
+    return this.#made({ kind: 'receipt', channel: end.name }, end.id);
+  }
+
+  evidence(nonceLength: number): Made {
+    return this.#made({ kind: 'evidence', nonceLength }, new Uint8Array(randomBytes(nonceLength)));
+  }
+
+  telemetry(wellFormed: boolean): Made {
+    const counters = encodeAgentCounters(new Map([['queue', 1]]));
+    return this.#made({ kind: 'telemetry', wellFormed }, wellFormed ? counters : counters.subarray(1));
+  }
+
+  modelStatus(): Made {
+    return this.#made({ kind: 'model-status' }, new Uint8Array(0));
+  }
+
+  continue(): Made {
+    return this.#made({ kind: 'continue' }, new Uint8Array(16));
+  }
+}
+
+/** The envelope's signature is not at its end: the manifest is. 64 bytes before the manifest begin its signature. */
+const spoiltEnvelope = (envelope: Uint8Array, spoil: boolean): Uint8Array => {
+  const copy = Uint8Array.from(envelope);
+  if (!spoil) return copy;
+  const marker = Buffer.from(copy).indexOf(Buffer.from([0xf6, 0x58, 0x40])); // nil (detached payload), then 64 bytes
+  if (marker < 0) throw new Error('no signature in the envelope');
+  copy[marker + 3] = (copy[marker + 3] ?? 0) ^ 1;
+  return copy;
+};
