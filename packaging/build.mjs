@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { buildNative, machineArchitecture } from './native.mjs';
 import { layOut } from './tree.mjs';
@@ -59,7 +59,11 @@ run(
 );
 
 const tree = join(stage, 'tree');
-layOut({ root, tree, native, modules: join(modules, 'node_modules'), arch, version, ta: values.ta });
+const { buildProgram } = await import(pathToFileURL(join(root, 'dist/clients/cli/program.js')).href);
+layOut({
+  ...{ root, tree, native, modules: join(modules, 'node_modules') },
+  ...{ program: buildProgram(), arch, version, ta: values.ta },
+});
 const file = join(root, 'build', `smart-zone-agent_${version}_${arch}.deb`);
 run('dpkg-deb', ['--root-owner-group', '-Zxz', '--build', tree, file], {
   stdio: ['ignore', 'ignore', 'inherit'],

@@ -15,6 +15,7 @@ import {
 import { spawnSync } from 'node:child_process';
 import { dirname, extname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { manual } from './manual.mjs';
 import { PRODUCTS } from './native.mjs';
 
 const NAME = 'smart-zone-agent';
@@ -139,7 +140,7 @@ Description: private camera and microphone inference in a trusted application
 const sizeOf = (tree) => filesBelow(tree).reduce((sum, file) => sum + lstatSync(file).size, 0);
 
 /** Fills `tree` with the package's files and its control information. */
-export const layOut = ({ root, tree, native, modules, arch, version, ta }) => {
+export const layOut = ({ root, tree, native, modules, program, arch, version, ta }) => {
   const at = (...path) => join(tree, ...path);
   const copy = (from, to, mode = 0o644) => {
     mkdirSync(dirname(at(to)), { recursive: true });
@@ -189,9 +190,10 @@ export const layOut = ({ root, tree, native, modules, arch, version, ta }) => {
 
   for (const page of readdirSync(join(root, 'packaging/man'))) {
     const section = extname(page).slice(1);
+    const text = readFileSync(join(root, 'packaging/man', page), 'utf8');
     writeText(
       at(`usr/share/man/man${section}/${page}.gz`),
-      gzipped(readFileSync(join(root, 'packaging/man', page))),
+      gzipped(page === 'smart-zone.1' ? manual(program, text) : text),
     );
   }
   writeText(at(DOC, 'copyright'), copyright(root, modules, licences));
