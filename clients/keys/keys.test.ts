@@ -8,8 +8,13 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
+import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
+import { packageRoot } from '../../agent/package-root.js';
+import { kidToHex } from '../../protocol/kid.js';
 import {
   fingerprint,
   generateKeys,
@@ -208,4 +213,135 @@ test('an atomic write leaves no temporary file, also when it fails', () => {
   expect(() => writeFileAtomic(join(folder, 'sub'), 'a folder is in the way')).toThrow();
   expect(readdirSync(folder)).toEqual(['sub']);
   expect(existsSync(file)).toBe(true);
+});
+
+describe('the labels that were acted on', () => {
+  const owner = generateKeys('owner', 'me').signing.kid;
+  const file = (): string => join(folder, 'seen.json');
+  const journal = (): string => join(folder, 'seen.labels');
+
+  test('are known after any end of the process, also between two lines of a group', () => {
+    // Nothing is closed, and no timer ran: what a process leaves that is killed.
+    const first = Witness.open(file(), owner);
+    for (let i = 1; i <= 5000; i++) {
+      first.sawLabel(`e/${i % 50}`, i, `f${i}`, i);
+      if (i % 499 !== 0 && i !== 4096 && i !== 4097) continue;
+      const after = Witness.open(file(), owner);
+      // The file belongs to the first: reading must not change it.
+      expect(after.labelNumber(`e/${i % 50}`)).toBe(i);
+      expect(after.frames.at(-1)).toEqual([`f${i}`, i]);
+      expect(after.frames).toHaveLength(Math.min(i, 64));
+    }
+    first.close();
+    if (posix) expect(statSync(journal()).mode & 0o777).toBe(0o600);
+  });
+
+  test('are known after a process was killed that went on with each of them at once', async () => {
+    const script = join(folder, 'host.mjs');
+    const library = pathToFileURL(join(packageRoot(), 'dist', 'clients', 'keys', 'index.js')).href;
+    writeFileSync(
+      script,
+      `import { writeSync } from 'node:fs';
+       import { Witness } from ${JSON.stringify(library)};
+       const witness = Witness.open(process.argv[2], Buffer.from(process.argv[3], 'hex'));
+       for (let i = witness.labelNumber('e/s') + 1; ; i++) {
+         witness.sawLabel('e/s', i, 'f' + i, i);
+         writeSync(1, i + '\\n');
+         if (i % 300 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+       }`,
+    );
+    let last = 0;
+    for (let round = 0; round < 6; round++) {
+      const child = spawn(process.execPath, [script, file(), kidToHex(owner)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let printed = '';
+      child.stdout.on('data', (text: Buffer) => (printed += text.toString()));
+      while (printed === '') await new Promise((resolve) => setTimeout(resolve, 5));
+      // In the middle of anything, a replacement of the file among it.
+      await new Promise((resolve) => setTimeout(resolve, 20 + 45 * round));
+      child.kill('SIGKILL');
+      await once(child, 'close');
+      const acted = printed.split('\n').slice(0, -1).map(Number);
+      expect(acted[0]).toBe(last + 1);
+      const after = Witness.open(file(), owner).labelNumber('e/s');
+      // Written and not acted on is one at most.
+      expect([acted.at(-1), (acted.at(-1) ?? 0) + 1]).toContain(after);
+      last = after;
+    }
+    expect(last).toBeGreaterThan(4096);
+  });
+
+  test('take no more room than some thousand lines', async () => {
+    const witness = Witness.open(file(), owner);
+    let most = 0;
+    for (let i = 1; i <= 20_000; i++) {
+      witness.sawLabel(`e/${i % 50}`, i, `f${i}`, i);
+      // The disk gets its turn.
+      if (i % 500 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      most = Math.max(most, statSync(journal()).size);
+    }
+    witness.close();
+    const line = readFileSync(journal(), 'utf8').trimEnd().split('\n').at(-1) ?? '';
+    expect(most).toBeGreaterThan(4096 * (line.length - 4));
+    expect(most).toBeLessThan(3 * 4096 * (line.length + 1));
+    const after = Witness.open(file(), owner);
+    for (let i = 19_951; i <= 20_000; i++) expect(after.labelNumber(`e/${i % 50}`)).toBe(i);
+    expect(after.frames.map(([frame]) => frame)).toEqual(
+      Array.from({ length: 64 }, (_, i) => `f${19_937 + i}`),
+    );
+    expect(readdirSync(folder)).toEqual(['seen.json', 'seen.labels']);
+  });
+
+  test('what a power cut left of the last line is passed over', () => {
+    const first = Witness.open(file(), owner);
+    first.sawLabel('e/s', 1, 'a', 10);
+    first.sawLabel('e/s', 2, 'b', 20);
+    first.close();
+    const whole = readFileSync(journal());
+    for (let cut = whole.length; cut > 0; cut--) {
+      writeFileSync(journal(), whole.subarray(0, cut));
+      if (cut < whole.indexOf('\n')) {
+        expect(codeOf(() => Witness.open(file(), owner))).toBe('KEY_FILE');
+        continue;
+      }
+      const number = Witness.open(file(), owner).labelNumber('e/s');
+      expect(number).toBe(
+        cut >= whole.length - 1 ? 2 : cut >= whole.lastIndexOf('\n', whole.length - 2) ? 1 : 0,
+      );
+    }
+    writeFileSync(journal(), Buffer.alloc(100));
+    expect(Witness.open(file(), owner).labelNumber('e/s')).toBe(0);
+  });
+
+  test('of another owner do not count', () => {
+    const first = Witness.open(file(), owner);
+    first.nextCounter(1);
+    first.sawLabel('e/s', 7);
+    first.close();
+    const other = Witness.open(file(), generateKeys('owner', 'other').signing.kid);
+    expect(other.labelNumber('e/s')).toBe(0);
+  });
+
+  test('are read from a file of an earlier release', () => {
+    writeFileSync(
+      file(),
+      JSON.stringify({
+        ...{ 'smart-zone-seen': 1, owner: kidToHex(owner), counter: 4, roster: null, devices: {} },
+        labels: { 'e/s': 17 },
+        frames: [['f', 1234]],
+      }),
+    );
+    const witness = Witness.open(file(), owner);
+    expect(witness.labelNumber('e/s')).toBe(17);
+    expect(witness.frames).toEqual([['f', 1234]]);
+    witness.sawLabel('e/t', 1, 'g', 1235);
+    witness.nextCounter(1);
+    const after = Witness.open(file(), owner);
+    expect([after.labelNumber('e/s'), after.labelNumber('e/t')]).toEqual([17, 1]);
+    expect(after.frames).toEqual([
+      ['f', 1234],
+      ['g', 1235],
+    ]);
+  });
 });

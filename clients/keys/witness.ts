@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { SmartZoneError } from '../../protocol/errors.js';
 import { type Kid, kidToHex, signingKid } from '../../protocol/kid.js';
 import type { Owners } from '../../protocol/messages/owners.js';
 import { writeFileAtomic } from './atomic-file.js';
+import { LabelJournal, type SeenFrame } from './label-journal.js';
 
 /** The newest that a party has seen of one device. */
 export interface SeenDevice {
@@ -19,22 +20,23 @@ interface WitnessFile {
   counter: number;
   roster: { version: number; message: string } | null;
   devices: Record<string, SeenDevice>;
-  labels: Record<string, number>;
-  frames: [string, number][];
+  /** What is in the journal now: read from files of earlier releases, not written. */
+  labels?: Record<string, number>;
+  frames?: [string, number][];
 }
-
-/** Frames that are remembered over a restart: more than a sensor's queue holds, and only those are sealed again. */
-const REMEMBERED_FRAMES = 64;
 
 /**
  * What a party has seen, kept beside its key file, so that nobody can show it an older state after a restart: clients are the
  * witnesses against a device whose storage was put back, and against a broker that retains an old roster. Also its own
- * counters, which must rise even when the clock goes back.
+ * counters, which must rise even when the clock goes back. The labels that were acted on have a file of their own beside it: they
+ * come too often for a file that is replaced as a whole, which can wait for the disk for seconds.
  */
 export class Witness {
   private constructor(
     private readonly path: string | undefined,
     private readonly file: WitnessFile,
+    private readonly journal: LabelJournal,
+    private stored: boolean,
   ) {}
 
   /**
@@ -49,10 +51,14 @@ export class Witness {
       counter: 0,
       roster: null,
       devices: {},
-      labels: {},
-      frames: [],
     };
-    if (path === undefined || !existsSync(path)) return new Witness(path, fresh);
+    const labels = (): LabelJournal => LabelJournal.open(path === undefined ? undefined : journalPath(path));
+    if (path === undefined) return new Witness(path, fresh, labels(), true);
+    if (!existsSync(path)) {
+      // Who deletes the file, as its error says, means all of it.
+      rmSync(journalPath(path), { force: true });
+      return new Witness(path, fresh, labels(), false);
+    }
     let old: WitnessFile;
     try {
       old = check(JSON.parse(readFileSync(path, 'utf8')));
@@ -61,8 +67,16 @@ export class Witness {
       throw new SmartZoneError('KEY_FILE', detail, { cause: error });
     }
     const successor = fromJson(old.owners)?.keys.some((key) => kidToHex(signingKid(key)) === fresh.owner);
-    const same = old.owner === fresh.owner || successor === true;
-    return new Witness(path, same ? { ...old, owner: fresh.owner } : { ...fresh, counter: old.counter });
+    if (old.owner !== fresh.owner && successor !== true) {
+      rmSync(journalPath(path), { force: true });
+      return new Witness(path, { ...fresh, counter: old.counter }, labels(), false);
+    }
+    const { labels: numbers = {}, frames = [], ...file } = old;
+    const journal = labels();
+    for (const [stream, number] of Object.entries(numbers))
+      if (number > journal.number(stream)) journal.note(stream, number);
+    if (journal.frames.length === 0) for (const frame of frames) journal.note('', 0, frame);
+    return new Witness(path, { ...file, owner: fresh.owner }, journal, true);
   }
 
   /** Whom the newest roster said to speak for the owner; undefined while that is the pinned key alone. */
@@ -91,7 +105,7 @@ export class Witness {
             keys: owners.keys.map((key) => Buffer.from(key).toString('base64url')),
           };
     this.file.roster = { version, message: Buffer.from(message).toString('base64url') };
-    this.save(true);
+    this.save();
   }
 
   sawDevice(kid: Kid, seen: SeenDevice): void {
@@ -99,49 +113,46 @@ export class Witness {
     const after = { roster: Math.max(before.roster, seen.roster), model: Math.max(before.model, seen.model) };
     if (after.roster === before.roster && after.model === before.model) return;
     this.file.devices[kidToHex(kid)] = after;
-    this.save(true);
+    this.save();
   }
 
   /** A counter above every one given before, also by earlier processes: the time in milliseconds unless that went back. */
   nextCounter(now: number): number {
     this.file.counter = Math.max(Math.floor(now), this.file.counter + 1);
-    this.save(true);
+    this.save();
     return this.file.counter;
   }
 
   /** The highest label number acted on in one epoch for one sensor; 0 = none. */
   labelNumber(stream: string): number {
-    return this.file.labels[stream] ?? 0;
+    return this.journal.number(stream);
   }
 
   /** The last frames whose labels were acted on, oldest first, each with its sensor time. */
-  get frames(): readonly (readonly [frame: string, time: number])[] {
-    return this.file.frames;
+  get frames(): readonly SeenFrame[] {
+    return this.journal.frames;
   }
 
-  /**
-   * Written before the label is acted on, so that a restart cannot act on it twice. Not forced to the disk: after a crash of
-   * the whole machine the age limit on labels holds instead.
-   */
+  /** Written before the label is acted on, so that a restart cannot act on it twice. */
   sawLabel(stream: string, number: number, frame?: string, time = 0): void {
-    this.file.labels[stream] = number;
-    if (frame !== undefined) {
-      this.file.frames.push([frame, time]);
-      if (this.file.frames.length > REMEMBERED_FRAMES) this.file.frames.shift();
-    }
-    this.save(false);
+    // The labels belong to that file: without it they would be forgotten.
+    if (!this.stored) this.save();
+    this.journal.add(stream, number, frame === undefined ? undefined : [frame, time]);
   }
 
   /** Forgets the label numbers of epochs whose secrets are gone: nothing can be opened with them any more. */
   keepLabelStreams(keep: (stream: string) => boolean): void {
-    const kept = Object.entries(this.file.labels).filter(([stream]) => keep(stream));
-    if (kept.length === Object.keys(this.file.labels).length) return;
-    this.file.labels = Object.fromEntries(kept);
-    this.save(false);
+    this.journal.keep(keep);
   }
 
-  private save(durable: boolean): void {
-    if (this.path !== undefined) writeFileAtomic(this.path, `${JSON.stringify(this.file)}\n`, durable);
+  /** Lets the files go. What was seen is in them already. */
+  close(): void {
+    this.journal.close();
+  }
+
+  private save(): void {
+    if (this.path !== undefined) writeFileAtomic(this.path, `${JSON.stringify(this.file)}\n`);
+    this.stored = true;
   }
 }
 
@@ -150,6 +161,8 @@ function fromJson(owners: WitnessFile['owners']): Owners | undefined {
   const keys = owners.keys.map((key) => new Uint8Array(Buffer.from(key, 'base64url')));
   return { generation: owners.generation, keys };
 }
+
+const journalPath = (path: string): string => `${path.replace(/\.json$/, '')}.labels`;
 
 function check(value: unknown): WitnessFile {
   const file = value as Partial<WitnessFile> | null;
@@ -160,10 +173,12 @@ function check(value: unknown): WitnessFile {
     typeof file.owner !== 'string' ||
     !count(file.counter) ||
     !record(file.devices) ||
-    !record(file.labels) ||
-    !Object.values(file.labels).every(count) ||
-    !Array.isArray(file.frames) ||
-    !file.frames.every((item) => Array.isArray(item) && typeof item[0] === 'string' && count(item[1])) ||
+    (file.labels !== undefined && !(record(file.labels) && Object.values(file.labels).every(count))) ||
+    (file.frames !== undefined &&
+      !(
+        Array.isArray(file.frames) &&
+        file.frames.every((item) => Array.isArray(item) && typeof item[0] === 'string' && count(item[1]))
+      )) ||
     !Object.values(file.devices).every((seen) => record(seen) && count(seen.roster) && count(seen.model)) ||
     !(
       file.owners === null ||

@@ -143,6 +143,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     clearInterval(this.timer);
     this.ending.abort();
     this.epochs.wipe();
+    this.witness.close();
     await Promise.all(this.subscriptions.splice(0).map((unsubscribe) => unsubscribe()));
   }
 
