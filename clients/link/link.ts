@@ -89,6 +89,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   private everConnected = false;
   private closing = false;
   private lastReason = 'the connection was closed';
+  /** Why the last attempt that is over failed. */
+  private lastFailure = 'no answer';
 
   private constructor(private readonly options: LinkOptions) {
     super();
@@ -245,7 +247,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
         const detail = `${withoutPassword(this.options.url)}: ${typeof error === 'string' ? error : error.message}`;
         finish(() => reject(new SmartZoneError('BROKER_UNREACHABLE', detail)));
       };
-      const timer = setTimeout(() => failed(this.lastReason), timeout);
+      const timer = setTimeout(() => failed(this.lastFailure), timeout);
       const onError = (error: Error): void => {
         const code = reasonCode(error);
         if (code !== undefined && REFUSED_FOR_GOOD.has(code)) failed(error);
@@ -287,6 +289,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     // Some brokers close the connection instead of refusing MQTT 5 by name.
     if (!this.everConnected && ++this.silentCloses >= 2 && this.lastReason === 'the connection was closed')
       this.fallBack();
+    this.lastFailure = this.lastReason;
     this.emit('disconnected');
     this.emit('retrying', { delay: this.clientOptions.reconnectPeriod ?? 0, reason: this.lastReason });
     this.lastReason = 'the connection was closed';
