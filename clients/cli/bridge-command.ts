@@ -3,26 +3,15 @@ import type { Command } from 'commander';
 import { SmartZoneError } from '../../protocol/errors.js';
 import { kidToHex } from '../../protocol/kid.js';
 import { BrokerLink } from '../link/index.js';
-import { bridgeWill, HomeAssistantBridge } from '../rules/bridge/index.js';
-import { connectRules, deviceSeenPath } from '../rules/index.js';
-import {
-  Environment,
-  numberOption,
-  stopSignal,
-  withBroker,
-  withDevice,
-  withKey,
-  withOwnerLine,
-  type BrokerFlags,
-  type DeviceFlags,
-  type GlobalOptions,
-  type KeyFlags,
-  type OwnerFlags,
-} from './environment.js';
-import { problemOf, UsageError } from './exit-codes.js';
+import { bridgeWill, HomeAssistantBridge, type ModelInstaller } from '../rules/bridge/index.js';
+import { Environment, numberOption } from './environment.js';
+import { UsageError } from './exit-codes.js';
+import { connectLabels, labelSource, stopped, withLabels, type LabelFlags } from './label-source.js';
+import { ModelShelf } from './model-shelf.js';
 import { printable } from './output.js';
+import { seenPath } from './places.js';
 
-interface BridgeFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {
+interface BridgeFlags extends LabelFlags {
   readonly to?: string;
   readonly toCredentials?: string;
   readonly toCa?: string;
@@ -32,12 +21,13 @@ interface BridgeFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags,
   readonly class?: readonly string[];
   readonly score: number;
   readonly quiet: number;
+  readonly publisherKey?: string;
+  readonly publisherPassphraseFile?: string;
+  readonly model?: readonly string[];
 }
 
-const WAITING_NOTE = 5000;
-
 export function addBridgeCommand(rules: Command): void {
-  const command = withOwnerLine(withKey(withDevice(withBroker(rules.command('bridge'))), 'rules'));
+  const command = withLabels(rules.command('bridge'));
   command
     .description('publish labels for Home Assistant, readable, to a broker that you name')
     .option('--to <url>', 'broker for the readable labels: mqtt://host[:port] or mqtts://host[:port]')
@@ -56,9 +46,16 @@ export function addBridgeCommand(rules: Command): void {
     )
     .option('--score <number>', 'least score that counts as seen', numberOption('--score', 0, 1), 0.5)
     .option('--quiet <seconds>', 'how long after the last sight', numberOption('--quiet', 0.1, 86_400), 10)
+    .option('--publisher-key <file>', 'with it, and --model, models are installed from Home Assistant')
+    .option('--publisher-passphrase-file <file>', 'file whose first line opens it (or SMART_ZONE_PASSPHRASE)')
+    .option(
+      '--model <place...>',
+      'packages to install, or folders of them, each with its content key beside it; newer ones are noticed',
+    )
     .addHelpText(
       'after',
-      '\nExample:\n  $ smart-zone rules bridge --device porch-pi --to mqtts://home-assistant.local --to-credentials ha.txt --class person',
+      '\nExamples:\n  $ smart-zone rules bridge --device porch-pi --to mqtts://home-assistant.local --to-credentials ha.txt --class person' +
+        '\n  $ smart-zone rules bridge --device porch-pi --to mqtts://home-assistant.local --publisher-key publisher.key.json --model models/',
     )
     .action(() => bridge(command));
 }
@@ -71,15 +68,15 @@ async function bridge(command: Command): Promise<void> {
   const { to } = flags;
   if (to === undefined)
     throw new UsageError('where to? give --to <url>: whoever reads that broker can read the labels');
-  const keys = await environment.keys(flags, 'rules');
-  const owner = environment.ownerLine(flags);
-  const prefix = environment.prefix(flags);
-  const signal = stopSignal();
-  const base = `smart-zone/${kidToHex(keys.signing.kid)}`;
+  const source = await labelSource(environment, flags);
+  const { signal } = source;
+  const id = kidToHex(source.keys.signing.kid);
+  const base = `smart-zone/${id}`;
+  const models = await openModels(flags, environment);
   for (const line of warningsFor(to)) output.note(line);
   const target = await BrokerLink.connect({
     url: to,
-    clientId: `smart-zone-bridge-${kidToHex(keys.signing.kid)}`,
+    clientId: `smart-zone-bridge-${id}`,
     sessionExpiry: 0,
     will: bridgeWill(base),
     ...(flags.toCredentials === undefined ? {} : credentials(flags.toCredentials)),
@@ -89,35 +86,34 @@ async function bridge(command: Command): Promise<void> {
   });
   target.on('retrying', ({ reason }) => output.note(`${hostOf(to)} is away: ${printable(reason)}`));
   try {
-    const rules = await connectRules({
-      broker: await environment.linkFor(flags, keys, true),
-      devices: [{ prefix }],
-      key: keys,
-      owner,
-      seenPath: (each) => deviceSeenPath(keys.path, each),
+    const rules = await connectLabels(environment, flags, source, {
       events: { score: flags.score, quiet: flags.quiet * 1000 },
     });
     try {
-      rules.ready(WAITING_NOTE).catch((error: unknown) => {
-        if (!signal.aborted) output.note(`still waiting: ${printable(problemOf(error).message)}`);
-      });
       const running = await HomeAssistantBridge.open({
         rules,
         to: target,
         base,
         discovery: flags.discovery,
         ...(flags.class === undefined ? {} : { classes: flags.class }),
+        ...(models === undefined ? {} : { installer: models.installer }),
       });
       running.on('announced', ({ id, entities }) =>
         output.result({ announced: id, entities }, `announced ${id}: ${entities} entities`),
       );
       running.on('removed', ({ id }) => output.result({ removed: id }, `removed ${id}`));
       running.on('birth', () => output.note('Home Assistant came up: announcing again'));
-      output.note(`bridging ${prefix} to ${hostOf(to)}`);
-      await new Promise<void>((resolve) => {
-        if (signal.aborted) resolve();
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      running.on('failed', (error) => output.problem(error));
+      models?.shelf.watch(
+        () => {
+          output.note(`model ${models.shelf.sequence} can be installed`);
+          running.modelsChanged();
+        },
+        (error) => output.problem(error),
+      );
+      output.note(`bridging ${source.prefix} to ${hostOf(to)}`);
+      await stopped(signal);
+      models?.shelf.close();
       await running.close();
     } finally {
       await rules.close();
@@ -126,6 +122,56 @@ async function bridge(command: Command): Promise<void> {
     await target.close();
     await environment.close();
   }
+}
+
+interface Models {
+  readonly shelf: ModelShelf;
+  readonly installer: ModelInstaller;
+}
+
+/** What stands behind the update entity, where the command line has a publisher's key and packages. */
+async function openModels(flags: BridgeFlags, environment: Environment): Promise<Models | undefined> {
+  const { publisherKey, publisherPassphraseFile, model } = flags;
+  if (publisherKey === undefined && model === undefined) return undefined;
+  if (publisherKey === undefined || model === undefined)
+    throw new UsageError('--publisher-key and --model: a model is installed with both, or not at all');
+  const keyFlags = {
+    key: publisherKey,
+    ...(publisherPassphraseFile === undefined ? {} : { passphraseFile: publisherPassphraseFile }),
+  };
+  const keys = await environment.keys(keyFlags, 'publisher');
+  const owner = environment.ownerLine(flags);
+  const shelf = await ModelShelf.open(model);
+  const { pushModel } = await import('../publisher/index.js');
+  const { Witness } = await import('../keys/index.js');
+  const installer: ModelInstaller = {
+    get sequence() {
+      return shelf.sequence;
+    },
+    install: async (prefix, progress, signal) => {
+      const { packages, sequence } = shelf;
+      environment.output.note(`installing model ${sequence} on ${prefix}`);
+      // A connection for this time alone: `model push` with the same key would end it, and it that one.
+      const link = await environment.linkFor(flags, keys);
+      try {
+        const witness = Witness.open(seenPath(keys.path), owner.kid);
+        await pushModel({
+          link,
+          key: keys.signing,
+          owner: owner.signing,
+          witness,
+          packages,
+          prefix,
+          progress,
+          signal,
+        });
+        environment.output.note(`model ${sequence} runs on ${prefix}`);
+      } finally {
+        await link.close();
+      }
+    },
+  };
+  return { shelf, installer };
 }
 
 function warningsFor(to: string): string[] {

@@ -1,28 +1,16 @@
 import type { Command } from 'commander';
 import { kidToHex } from '../../protocol/kid.js';
-import { connectRules, deviceSeenPath, readRuleFile, RuleEngine } from '../rules/index.js';
+import { readRuleFile, RuleEngine } from '../rules/index.js';
 import { DashboardServer, DashboardState } from '../rules/dashboard/index.js';
-import {
-  Environment,
-  numberOption,
-  stopSignal,
-  withBroker,
-  withDevice,
-  withKey,
-  withOwnerLine,
-  type BrokerFlags,
-  type DeviceFlags,
-  type GlobalOptions,
-  type KeyFlags,
-  type OwnerFlags,
-} from './environment.js';
+import { Environment, numberOption } from './environment.js';
+import { connectLabels, labelSource, stopped, withLabels, type LabelFlags } from './label-source.js';
 
-interface DashboardFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {
+interface DashboardFlags extends LabelFlags {
   readonly port: number;
 }
 
 export function addDashboardCommand(rules: Command): void {
-  const command = withOwnerLine(withKey(withDevice(withBroker(rules.command('dashboard [rules]'))), 'rules'));
+  const command = withLabels(rules.command('dashboard [rules]'));
   command
     .description('a page in the browser of this machine: labels, devices, gaps, and what the broker sees')
     .option('--port <number>', 'port on 127.0.0.1', numberOption('--port', 0, 65_535), 8571)
@@ -38,20 +26,11 @@ async function dashboard(command: Command): Promise<void> {
   const environment = new Environment(flags);
   const { output } = environment;
   const [file] = command.args;
-  const keys = await environment.keys(flags, 'rules');
-  const owner = environment.ownerLine(flags);
-  const prefix = environment.prefix(flags);
-  const signal = stopSignal();
+  const source = await labelSource(environment, flags);
   const engine = new RuleEngine(file === undefined ? [] : readRuleFile(file));
   const closers: (() => unknown)[] = [() => environment.close()];
   try {
-    const rules = await connectRules({
-      broker: await environment.linkFor(flags, keys, true),
-      devices: [{ prefix }],
-      key: keys,
-      owner,
-      seenPath: (each) => deviceSeenPath(keys.path, each),
-    });
+    const rules = await connectLabels(environment, flags, source);
     closers.push(() => rules.close());
     let server: DashboardServer | undefined;
     const state = new DashboardState(rules, () => server?.changed(), file !== undefined);
@@ -60,18 +39,15 @@ async function dashboard(command: Command): Promise<void> {
     rules.on('label', ({ label }) => engine.apply(label));
     closers.push(() => engine.close());
     // A connection of its own: what anybody sees who may read the broker.
-    const watch = await environment.link(flags, { role: 'dashboard', id: kidToHex(keys.signing.kid) });
-    await watch.subscribe(`${prefix}/#`, ({ topic, payload }) => state.sawMessage(topic, payload));
+    const watch = await environment.link(flags, { role: 'dashboard', id: kidToHex(source.keys.signing.kid) });
+    await watch.subscribe(`${source.prefix}/#`, ({ topic, payload }) => state.sawMessage(topic, payload));
     const serving = (server = await DashboardServer.start({
       snapshot: () => state.snapshot(),
       port: flags.port,
     }));
     closers.push(() => serving.close());
     output.result({ url: serving.url }, `Open ${serving.url} (on this machine; the address is the password)`);
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await stopped(source.signal);
   } finally {
     for (const close of closers.reverse()) await close();
   }

@@ -12,28 +12,15 @@ import {
   watchRuleFile,
   type LabelEvent,
 } from '../rules/index.js';
-import {
-  Environment,
-  numberOption,
-  stopSignal,
-  withBroker,
-  withDevice,
-  withKey,
-  withOwnerLine,
-  type BrokerFlags,
-  type DeviceFlags,
-  type GlobalOptions,
-  type KeyFlags,
-  type OwnerFlags,
-} from './environment.js';
+import { Environment, numberOption } from './environment.js';
 import { addBridgeCommand } from './bridge-command.js';
 import { addDashboardCommand } from './dashboard-command.js';
-import { problemOf } from './exit-codes.js';
+import { labelSource, noteWhileWaiting, withLabels, type LabelFlags } from './label-source.js';
 import { printable } from './output.js';
 import { addHistoryCommand, openHistory, withHistory, type HistoryFlags } from './history-command.js';
 import { addRuleTestCommands } from './rule-test-command.js';
 
-interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags, HistoryFlags {
+interface RulesFlags extends LabelFlags, HistoryFlags {
   readonly maxAge: number;
   readonly count?: number;
   readonly telemetry?: boolean;
@@ -41,11 +28,8 @@ interface RulesFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, 
   readonly verbose?: boolean;
 }
 
-/** Milliseconds after which the user is told what is missing. */
-const WAITING_NOTE = 5000;
-
 function rulesCommand(parent: Command, usage: string, description: string): Command {
-  return withHistory(withOwnerLine(withKey(withDevice(withBroker(parent.command(usage))), 'rules')))
+  return withHistory(withLabels(parent.command(usage)))
     .description(description)
     .option(
       '--max-age <seconds>',
@@ -93,10 +77,7 @@ async function run(command: Command, file?: string): Promise<void> {
   const flags = command.optsWithGlobals<RulesFlags>();
   const environment = new Environment(flags);
   const { output } = environment;
-  const keys = await environment.keys(flags, 'rules');
-  const owner = environment.ownerLine(flags);
-  const prefix = environment.prefix(flags);
-  const signal = stopSignal();
+  const { keys, owner, prefix, signal } = await labelSource(environment, flags);
   let client: RulesClient | undefined;
   const recorder = flags.record === undefined ? undefined : await LabelRecorder.create(flags.record);
   const history = await openHistory(flags, environment);
@@ -136,9 +117,7 @@ async function run(command: Command, file?: string): Promise<void> {
       maxAge: flags.maxAge * 1000,
     });
     report(client, environment, flags);
-    client.ready(WAITING_NOTE).catch((error: unknown) => {
-      if (!signal.aborted) output.note(`still waiting: ${printable(problemOf(error).message)}`);
-    });
+    noteWhileWaiting(client, environment, signal);
     let count = 0;
     for await (const label of client.labels({ signal })) {
       if (file === undefined) output.result(labelJson(label), describeLabel(label));

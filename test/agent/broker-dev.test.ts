@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { BrokerLink } from '../../agent/broker/link.js';
 import { loadConfig } from '../../agent/config.js';
 import { Log } from '../../agent/log.js';
 import { packageRoot } from '../../agent/package-root.js';
+import { Authority } from '../support/authority.js';
 
 const sensor = '0011223344556677';
 const prefix = 'smartzone/porch';
@@ -16,65 +17,12 @@ let folder: string;
 let broker: DevBroker;
 const seen: Observed[] = [];
 
-const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-
-const certificate = (name: string, subject: string): void => {
-  openssl(
-    'req',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    `${name}.key`,
-    '-out',
-    `${name}.csr`,
-    '-subj',
-    subject,
-  );
-  writeFileSync(join(folder, `${name}.ext`), 'subjectAltName=IP:127.0.0.1\n');
-  openssl(
-    'x509',
-    '-req',
-    '-in',
-    `${name}.csr`,
-    '-CA',
-    'ca.pem',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-extfile',
-    `${name}.ext`,
-    '-out',
-    `${name}.pem`,
-  );
-};
-
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'smart-zone-tls-'));
-  openssl(
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-days',
-    '2',
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-    '-subj',
-    '/CN=test authority',
-  );
-  certificate('server', '/CN=broker');
-  certificate('agent', '/CN=agent:porch');
-  certificate('sensor', `/CN=sensor:${sensor}`);
+  const authority = Authority.create(folder);
+  authority.issue('server', '/CN=broker');
+  authority.issue('agent', '/CN=agent:porch');
+  authority.issue('sensor', `/CN=sensor:${sensor}`);
   broker = await startBroker({
     port: 0,
     tls: { cert: join(folder, 'server.pem'), key: join(folder, 'server.key'), ca: join(folder, 'ca.pem') },

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { packageRoot } from '../../agent/package-root.js';
-import { BrokerLink, type LinkMessage } from '../../clients/link/index.js';
+import { BrokerLink, type LinkMessage, type LinkOptions } from '../../clients/link/index.js';
 
 interface Component {
   readonly p: string;
@@ -46,13 +46,19 @@ export class HomeAssistantView {
 
   private constructor(readonly link: BrokerLink) {}
 
-  static async connect(url: string, protocol: 4 | 5, name = 'home-assistant'): Promise<HomeAssistantView> {
+  static async connect(
+    url: string,
+    protocol: 4 | 5,
+    name = 'home-assistant',
+    tls: Pick<LinkOptions, 'ca' | 'cert' | 'key'> = {},
+  ): Promise<HomeAssistantView> {
     const link = await BrokerLink.connect({
       url,
       clientId: name,
       protocol,
       sessionExpiry: 0,
       backoff: { base: 50, cap: 200 },
+      ...tls,
     });
     const view = new HomeAssistantView(link);
     await link.subscribe('#', (message) => view.#receive(message));

@@ -101,7 +101,7 @@ describe.each(availableBrokers())('%s', (kind) => {
       installer: {
         sequence: 7,
         install: (device, progress) =>
-          new Promise((resolve) => {
+          new Promise<void>((resolve) => {
             installs.push(device);
             progress(0.25);
             finish = resolve;

@@ -1,90 +1,25 @@
 import { EventEmitter } from 'node:events';
 import { signingKid, kidToHex } from '../../../protocol/kid.js';
 import { levelName } from '../../owner/security-level.js';
-import type { BrokerLink, LinkMessage } from '../../link/index.js';
-import type { Rules } from '../connect-rules.js';
+import type { LinkMessage } from '../../link/index.js';
 import type { LabelEvent } from '../label-event.js';
-import {
-  detectionsOf,
-  type DeviceEvent,
-  type RulesEventOf,
-  type RulesEventType,
-  type SeenEvent,
-} from '../rules-event.js';
+import type { DeviceEvent, RulesEventOf, RulesEventType, SeenEvent } from '../rules-event.js';
 import type { Roster } from '../../../protocol/messages/roster.js';
-import {
-  announceDevice,
-  announceSensor,
-  BridgeTopics,
-  deviceId,
-  INSTALL,
-  sensorId,
-  shortened,
-  UNKNOWN,
-  type Announcement,
-} from './entities.js';
+import { Announcer } from './announcer.js';
+import { BridgedSensor, type SensorSurroundings } from './bridged-sensor.js';
+import { announceDevice, BridgeTopics, deviceId, sensorId, UNKNOWN } from './entities.js';
+import { ModelUpdates } from './model-updates.js';
+import type { BridgeEvents, BridgeOptions } from './options.js';
 import { Remains, type Remain } from './remains.js';
 import { RetainedTopics } from './retained-topics.js';
-
-/** Puts a newer model on a device: what stands behind the button of the update entity. */
-export interface ModelInstaller {
-  /** Sequence number of the package that would be installed. */
-  readonly sequence: number;
-  /** Resolves when the device runs it. @param progress 0..1 */
-  install(device: string, progress: (fraction: number) => void): Promise<void>;
-}
-
-export interface BridgeOptions {
-  /** Where the labels come from; the caller closes it, after the bridge. */
-  readonly rules: Rules;
-  /**
-   * Where they go, readable. Opened with `bridgeWill(base)`, so that the broker says it when the bridge dies, and without a kept
-   * session: an install command from yesterday must not be delivered today. The caller closes it, after the bridge.
-   */
-  readonly to: BrokerLink;
-  /** Topics of the bridge start with it. */
-  readonly base: string;
-  /** Home Assistant's discovery prefix. Default `homeassistant`. */
-  readonly discovery?: string;
-  /** Classes that become binary sensors. Default: each that is seen, up to 32 per sensor. */
-  readonly classes?: readonly string[];
-  readonly installer?: ModelInstaller;
-  /** Milliseconds to wait for what the broker retains of an earlier run. Default 300. */
-  readonly settle?: number;
-  /** At most so many milliseconds, at random, between Home Assistant's birth and the answer to it. Default 500. */
-  readonly birthDelay?: number;
-}
-
-export interface BridgeEvents {
-  /** Home Assistant came up; everything is announced again. */
-  birth: [];
-  /** Entities of this device or sensor were announced or taken away. */
-  announced: [{ readonly id: string; readonly entities: number }];
-  removed: [{ readonly id: string }];
-  /** An install that Home Assistant asked for did not succeed. */
-  failed: [Error];
-}
-
-interface BridgedSensor {
-  readonly kid: string;
-  readonly name: string;
-  readonly classes: Set<string>;
-  error: boolean;
-  /** A label came since the bridge started: "not seen" is known, not guessed. */
-  known: boolean;
-}
 
 interface BridgedDevice {
   readonly kid: string;
   readonly prefix: string;
   readonly sensors: Map<string, BridgedSensor>;
   missed: number;
-  /** Of a running install, 0..1. */
-  installing: number | undefined;
-  unsubscribe: (() => Promise<void>) | undefined;
 }
 
-const MOST_CLASSES = 32;
 export const bridgeWill = (base: string): { topic: string; payload: string } => ({
   topic: new BridgeTopics(base, '').status,
   payload: 'offline',
@@ -99,6 +34,9 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
   readonly #retained: RetainedTopics;
   readonly #devices = new Map<string, BridgedDevice>();
   readonly #remains: Remains;
+  readonly #announcer: Announcer;
+  readonly #models: ModelUpdates;
+  readonly #sensors: SensorSurroundings;
   readonly #undo: (() => unknown)[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   #connected: boolean;
@@ -109,6 +47,14 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     this.#topics = new BridgeTopics(options.base, options.discovery ?? 'homeassistant');
     this.#retained = new RetainedTopics(options.to);
     this.#remains = new Remains(this.#topics);
+    const { to, installer, classes: wanted } = options;
+    this.#announcer = new Announcer(this.#topics, this.#retained, this.#remains, to, (event, what) =>
+      this.emit(event, what),
+    );
+    this.#models = new ModelUpdates(this.#topics, this.#retained, to, installer, (error) =>
+      this.emit('failed', error),
+    );
+    this.#sensors = { topics: this.#topics, retained: this.#retained, announcer: this.#announcer, wanted };
     this.#connected = options.rules.link.connected;
   }
 
@@ -119,13 +65,18 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     return bridge;
   }
 
-  /** Says that the bridge goes, and stops. */
+  /** The installer has another package than before. */
+  modelsChanged(): void {
+    this.#models.changed();
+  }
+
+  /** Says that the bridge goes, and stops. An install that is under way is given up. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     for (const undo of this.#undo.splice(0)) await undo();
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const { unsubscribe } of this.#devices.values()) await unsubscribe?.();
+    await this.#models.close();
     this.#retained.set(this.#topics.status, 'offline');
     await this.#retained.flushed();
   }
@@ -178,7 +129,7 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     const device = this.#devices.get(remain.device);
     if (device === undefined || remain.sensor === undefined) return;
     if (!device.sensors.has(remain.sensor))
-      this.#remove(sensorId(remain.device, remain.sensor), remain.states);
+      this.#announcer.remove(sensorId(remain.device, remain.sensor), remain.states);
   }
 
   #onRoster(prefix: string, roster: Roster): void {
@@ -190,7 +141,7 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     if (rosters.every((each) => each !== undefined)) {
       const all = new Set(rosters.flatMap(({ devices }) => devices.map((each) => kidOf(each))));
       for (const remain of this.#remains.all())
-        if (remain.ours && !all.has(remain.device)) this.#remove(remain.id, remain.states);
+        if (remain.ours && !all.has(remain.device)) this.#announcer.remove(remain.id, remain.states);
     }
     for (const device of this.#devices.values()) {
       if (device.prefix === prefix) this.#updateSensors(device, roster);
@@ -203,18 +154,10 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     const client = this.options.rules.clients.get(event.prefix);
     let device = this.#devices.get(kid);
     if (device === undefined) {
-      device = {
-        kid,
-        prefix: event.prefix,
-        sensors: new Map(),
-        missed: 0,
-        installing: undefined,
-        unsubscribe: undefined,
-      };
+      device = { kid, prefix: event.prefix, sensors: new Map(), missed: 0 };
       this.#devices.set(kid, device);
-      this.#acceptInstalls(device);
     }
-    this.#announce(
+    this.#announcer.announce(
       deviceId(kid),
       announceDevice(this.#topics, {
         kid,
@@ -228,7 +171,7 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
       event.securityLevel === undefined ? UNKNOWN : levelName(event.securityLevel),
     );
     this.#retained.set(this.#topics.ofDevice(kid, 'missed'), String(device.missed));
-    this.#publishModel(device);
+    this.#models.show(event);
     if (client?.roster !== undefined) this.#updateSensors(device, client.roster);
     const serving = event.state === 'online' || event.state === 'degraded';
     this.#retained.set(this.#topics.deviceStatus(kid), this.#connected && serving ? 'online' : 'offline');
@@ -239,7 +182,7 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     for (const [kid, sensor] of device.sensors) {
       if (members.has(kid)) continue;
       device.sensors.delete(kid);
-      this.#remove(sensorId(device.kid, kid), this.#statesOf(device, sensor));
+      this.#announcer.remove(sensor.id, sensor.states);
     }
     for (const [kid, name] of members) {
       // A roster does not say which device a sensor sends to: with several, its first label does.
@@ -251,61 +194,19 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
 
   #putSensor(device: BridgedDevice, kid: string, name: string): BridgedSensor {
     const before = device.sensors.get(kid);
-    if (before?.name === name) return before;
-    const sensor = { ...(before ?? this.#remembered(device.kid, kid)), kid, name };
+    before?.rename(name);
+    if (before !== undefined) return before;
+    const remain = this.#remains.find(sensorId(device.kid, kid));
+    const sensor = new BridgedSensor(this.#sensors, device.kid, kid, name, remain);
     device.sensors.set(kid, sensor);
-    this.#announceSensor(device, sensor);
-    for (const topic of this.#statesOf(device, sensor))
-      if (this.#retained.get(topic) === undefined) this.#retained.set(topic, UNKNOWN);
     return sensor;
-  }
-
-  /** Classes that were announced before: those that are still wanted. */
-  #remembered(device: string, sensor: string): Omit<BridgedSensor, 'kid' | 'name'> {
-    const remain = this.#remains.find(sensorId(device, sensor));
-    const wanted = this.options.classes;
-    const classes = wanted ?? remain?.classes.slice(0, MOST_CLASSES) ?? [];
-    return { classes: new Set(classes), error: remain?.error === true, known: false };
-  }
-
-  #announceSensor(device: BridgedDevice, sensor: BridgedSensor): void {
-    this.#announce(
-      sensorId(device.kid, sensor.kid),
-      announceSensor(this.#topics, { ...sensor, device: device.kid }),
-    );
-  }
-
-  #announce(id: string, announcement: Announcement): void {
-    const topic = this.#topics.config(id);
-    const payload = JSON.stringify(announcement);
-    if (this.#retained.get(topic) === payload) return;
-    const gone = this.#remains.find(id)?.components ?? [];
-    const removed = gone.filter(([key]) => announcement.cmps[key] === undefined);
-    this.#remains.forget(id);
-    if (removed.length > 0) {
-      // Documented: a component with its platform alone is taken away; then the announcement without it.
-      const cmps = { ...announcement.cmps, ...Object.fromEntries(removed.map(([key, p]) => [key, { p }])) };
-      this.options.to
-        .publish(topic, JSON.stringify({ ...announcement, cmps }), { retain: true })
-        .catch(() => undefined);
-    }
-    this.#retained.set(topic, payload);
-    this.emit('announced', { id, entities: Object.keys(announcement.cmps).length });
-  }
-
-  #remove(id: string, states: Iterable<string>): void {
-    this.#remains.forget(id);
-    this.#retained.clear(this.#topics.config(id));
-    for (const topic of states) this.#retained.clear(topic);
-    this.emit('removed', { id });
   }
 
   #removeDevice(device: BridgedDevice): void {
     this.#devices.delete(device.kid);
-    device.unsubscribe?.().catch(() => undefined);
-    for (const sensor of device.sensors.values())
-      this.#remove(sensorId(device.kid, sensor.kid), this.#statesOf(device, sensor));
-    this.#remove(deviceId(device.kid), [
+    this.#models.forget(device.kid);
+    for (const sensor of device.sensors.values()) this.#announcer.remove(sensor.id, sensor.states);
+    this.#announcer.remove(deviceId(device.kid), [
       this.#topics.update(device.kid),
       this.#topics.ofDevice(device.kid, 'security_level'),
       this.#topics.ofDevice(device.kid, 'missed'),
@@ -313,42 +214,10 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     ]);
   }
 
-  #statesOf(device: BridgedDevice, sensor: BridgedSensor): string[] {
-    const of = (what: 'top' | 'score' | 'error'): string =>
-      this.#topics.ofSensor(device.kid, sensor.kid, what);
-    return [
-      of('top'),
-      of('score'),
-      ...(sensor.error ? [of('error')] : []),
-      ...[...sensor.classes].map((name) => this.#topics.class(device.kid, sensor.kid, name)),
-    ];
-  }
-
   #onLabel(label: LabelEvent): void {
     const device = this.#devices.get(kidToHex(label.device.kid));
-    if (device === undefined) return;
-    const sensor = this.#putSensor(device, kidToHex(label.sensor.kid), label.sensor.name);
-    const of = (what: 'top' | 'score' | 'error'): string =>
-      this.#topics.ofSensor(device.kid, sensor.kid, what);
-    if (label.results.kind === 'reconstruction') {
-      if (!sensor.error) {
-        sensor.error = true;
-        this.#announceSensor(device, sensor);
-      }
-      this.#retained.set(of('error'), String(Number(label.results.error.toPrecision(4))));
-    }
-    if (!sensor.known) {
-      sensor.known = true;
-      for (const name of sensor.classes) {
-        const topic = this.#topics.class(device.kid, sensor.kid, name);
-        if (this.#retained.get(topic) === UNKNOWN) this.#retained.set(topic, 'OFF');
-      }
-    }
-    if (label.results.kind === 'reconstruction' || label.results.kind === 'tensor') return;
-    let top: { class: string; index: number; score: number } | undefined;
-    for (const each of detectionsOf(label)) if (top === undefined || each.score > top.score) top = each;
-    this.#retained.set(of('top'), top === undefined ? 'nothing' : shortened(nameOf(top)));
-    this.#retained.set(of('score'), String(Math.round(100 * (top?.score ?? 0))));
+    if (device !== undefined)
+      this.#putSensor(device, kidToHex(label.sensor.kid), label.sensor.name).apply(label);
   }
 
   #onSeen(event: SeenEvent): void {
@@ -374,14 +243,7 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
 
   #setClass(event: SeenEvent, state: 'ON' | 'OFF'): void {
     const device = this.#devices.get(kidToHex(event.device.kid));
-    const sensor = device?.sensors.get(kidToHex(event.sensor.kid));
-    if (device === undefined || sensor === undefined) return;
-    if (!sensor.classes.has(event.class)) {
-      if (this.options.classes !== undefined || sensor.classes.size >= MOST_CLASSES) return;
-      sensor.classes.add(event.class);
-      this.#announceSensor(device, sensor);
-    }
-    this.#retained.set(this.#topics.class(device.kid, sensor.kid, event.class), state);
+    device?.sensors.get(kidToHex(event.sensor.kid))?.setClass(event, state);
   }
 
   #onGap(kid: string, missed: number): void {
@@ -404,56 +266,6 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     );
     this.#timers.add(timer);
   }
-
-  #publishModel(device: BridgedDevice): void {
-    const now = this.options.rules.devices.find(({ prefix }) => prefix === device.prefix)?.model ?? 0;
-    const latest = Math.max(now, this.options.installer?.sequence ?? 0);
-    const { installing } = device;
-    this.#retained.set(
-      this.#topics.update(device.kid),
-      JSON.stringify({
-        installed_version: now === 0 ? 'none' : String(now),
-        latest_version: latest === 0 ? 'none' : String(latest),
-        title: 'Model',
-        in_progress: installing !== undefined,
-        update_percentage: installing === undefined ? null : Math.round(100 * installing),
-      }),
-    );
-  }
-
-  #acceptInstalls(device: BridgedDevice): void {
-    const { installer, to } = this.options;
-    if (installer === undefined) return;
-    const onCommand = ({ payload, retained }: LinkMessage): void => {
-      // A retained command would install at every start.
-      if (retained || device.installing !== undefined || Buffer.from(payload).toString() !== INSTALL) return;
-      void this.#install(device, installer);
-    };
-    to.subscribe(this.#topics.install(device.kid), onCommand).then(
-      (unsubscribe) => (device.unsubscribe = unsubscribe),
-      (error: Error) => this.emit('failed', error),
-    );
-  }
-
-  async #install(device: BridgedDevice, installer: ModelInstaller): Promise<void> {
-    const progress = (fraction: number): void => {
-      device.installing = Math.min(1, Math.max(0, fraction));
-      this.#publishModel(device);
-    };
-    progress(0);
-    try {
-      await installer.install(device.prefix, progress);
-    } catch (error) {
-      this.emit('failed', error instanceof Error ? error : new Error(String(error)));
-    } finally {
-      device.installing = undefined;
-      this.#publishModel(device);
-    }
-  }
-}
-
-function nameOf({ class: name, index }: { class: string; index: number }): string {
-  return name === '' ? `class ${index}` : name;
 }
 
 const kidOf = ({ signingKey }: { readonly signingKey: Uint8Array }): string =>

@@ -1,8 +1,3 @@
 /** Labels for Home Assistant, by MQTT discovery. */
-export {
-  bridgeWill,
-  HomeAssistantBridge,
-  type BridgeEvents,
-  type BridgeOptions,
-  type ModelInstaller,
-} from './bridge.js';
+export { bridgeWill, HomeAssistantBridge } from './bridge.js';
+export type { BridgeEvents, BridgeOptions, ModelInstaller } from './options.js';
