@@ -109,6 +109,8 @@ export const Code = {
   MODEL_IMPORT: 704,
   PICTURE_INVALID: 705,
   TIMED_OUT: 706,
+  EVIDENCE_REJECTED: 707,
+  INVITATION_INVALID: 708,
 } as const;
 export type CodeName = Exclude<keyof typeof Code, 'OK'>;
 
@@ -181,4 +183,6 @@ export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; reado
   MODEL_IMPORT: { text: 'the model file cannot be imported', fix: 'see the message for the operator or field' },
   PICTURE_INVALID: { text: 'the picture cannot be read', fix: 'use BMP, JPEG, PNG or WebP' },
   TIMED_OUT: { text: 'no answer in time', fix: 'check that the agent is running and connected to this broker' },
+  EVIDENCE_REJECTED: { text: "the device's evidence is not what the policy asks for", fix: 'see the items that failed; correct the policy only if the device is right' },
+  INVITATION_INVALID: { text: 'the invitation is damaged, used or too old', fix: 'ask for another: smart-zone owner invite' },
 };

@@ -32,6 +32,7 @@ export {
 } from './messages/hello.js';
 export * from './messages/evidence.js';
 export * from './messages/owner.js';
+export * from './messages/invitation.js';
 export * from './messages/owners.js';
 export * from './messages/roster.js';
 export { openOffer, sealOffer, type Offer } from './messages/offer.js';

@@ -14,6 +14,8 @@ export const PROTOCOL_VERSION = 1;
 /** What a signature or a sealed structure is for: none can stand in for another. */
 export type Purpose =
   | 'hello'
+  | 'invite-request'
+  | 'invite-reply'
   | 'evidence'
   | 'owner'
   | 'owner-reply'

@@ -14,6 +14,25 @@ export function zonePrefix(zone: Kid): string {
   return `${ROOT}/zone/${kidToHex(zone)}`;
 }
 
+/** Topics of one invitation. @param id of 8 bytes, drawn from its secret */
+export class InvitationTopics {
+  readonly prefix: string;
+
+  constructor(id: Uint8Array) {
+    this.prefix = `${ROOT}/invite/${toHex(id)}`;
+  }
+
+  /** The party to be: invite-request. */
+  get request(): string {
+    return `${this.prefix}/request`;
+  }
+
+  /** The owner: invite-reply. */
+  get reply(): string {
+    return `${this.prefix}/reply`;
+  }
+}
+
 /** Topics of one package, the same for all devices. @param manifestDigest its manifest's SHA-256 */
 export class PackageTopics {
   readonly prefix: string;
@@ -178,7 +197,7 @@ function level(kid: Kid | '+'): string {
 }
 
 function oneLevel(name: string): string {
-  if (name === '' || name === 'zone' || name === 'model' || /[/+#\0]/.test(name))
+  if (name === '' || name === 'zone' || name === 'model' || name === 'invite' || /[/+#\0]/.test(name))
     throw new RangeError(`not a device name for topics: ${JSON.stringify(name)}`);
   return name;
 }

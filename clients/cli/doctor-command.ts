@@ -58,8 +58,7 @@ export function addDoctorCommand(program: Command): void {
       if (settings !== undefined && 'verdict' in settings) findings.push(settings);
       findings.push(...checkKeys(environment.home));
       if (process.platform === 'linux') findings.push(...checkMachine(thisMachine(agent.library)));
-      const broker =
-        command.getOptionValueSource('broker') === 'default' ? (agent.broker ?? flags.broker) : flags.broker;
+      const broker = flags.broker ?? agent.broker ?? environment.brokerUrl(flags);
       const prefix =
         flags.device === undefined && flags.prefix === undefined ? agent.prefix : environment.prefix(flags);
       findings.push(...(await checkBroker(environment, { ...flags, broker }, prefix)));
@@ -89,7 +88,7 @@ function checkKeys(home: string): Finding[] {
 
 async function checkBroker(
   environment: Environment,
-  flags: DoctorFlags,
+  flags: DoctorFlags & { readonly broker: string },
   prefix: string | undefined,
 ): Promise<Finding[]> {
   const address = {

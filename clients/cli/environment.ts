@@ -15,9 +15,10 @@ import {
   type PartyRole,
 } from '../keys/index.js';
 import { BrokerLink } from '../link/index.js';
+import { readConnection, type Connection } from './connection.js';
 import { UsageError } from './exit-codes.js';
 import { Output, printable } from './output.js';
-import { defaultHome, keyPath, ownerLinePath } from './places.js';
+import { connectionPath, defaultHome, keyPath, ownerLinePath } from './places.js';
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -26,7 +27,7 @@ export interface GlobalOptions {
 }
 
 export interface BrokerFlags {
-  readonly broker: string;
+  readonly broker?: string;
   readonly username?: string;
   readonly passwordFile?: string;
   readonly ca?: string;
@@ -57,8 +58,8 @@ export function withBroker(command: Command): Command {
   return command
     .option(
       '--broker <url>',
-      'mqtt://host[:port] or mqtts://host[:port]',
-      env('SMART_ZONE_BROKER_URL') ?? 'mqtt://127.0.0.1:1883',
+      'mqtt://host[:port] or mqtts://host[:port] (default: what an accepted invitation said, else mqtt://127.0.0.1:1883)',
+      env('SMART_ZONE_BROKER_URL'),
     )
     .option('--username <name>', 'user name for the broker', env('SMART_ZONE_BROKER_USERNAME'))
     .option(
@@ -107,6 +108,7 @@ export class Environment {
   readonly output: Output;
   readonly home: string;
   private readonly links: BrokerLink[] = [];
+  private known: Connection | undefined;
 
   constructor(options: GlobalOptions) {
     this.output = new Output(options.json === true);
@@ -159,6 +161,15 @@ export class Environment {
     return owner;
   }
 
+  /** What an accepted invitation said of broker and device; nothing where there was none. */
+  get connection(): Connection {
+    return (this.known ??= readConnection(connectionPath(this.home)));
+  }
+
+  brokerUrl(flags: BrokerFlags): string {
+    return flags.broker ?? this.connection.broker ?? 'mqtt://127.0.0.1:1883';
+  }
+
   prefix(flags: DeviceFlags): string {
     try {
       if (flags.prefix !== undefined) return new Topics(flags.prefix).prefix;
@@ -166,6 +177,7 @@ export class Environment {
     } catch (error) {
       throw new UsageError((error as Error).message);
     }
+    if (this.connection.prefix !== undefined) return this.connection.prefix;
     throw new UsageError('which device? give --device <name> or --prefix <topic>');
   }
 
@@ -177,7 +189,7 @@ export class Environment {
   ): Promise<BrokerLink> {
     const password = flags.passwordFile === undefined ? undefined : firstLine(flags.passwordFile);
     const link = await BrokerLink.connect({
-      url: flags.broker,
+      url: this.brokerUrl(flags),
       clientId: `smart-zone-${identity.role}-${identity.id}`,
       // Whoever does one thing and leaves wants nothing kept for it.
       ...(stay ? {} : { sessionExpiry: 0, connectTimeout: 5000 }),

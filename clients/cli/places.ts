@@ -29,3 +29,23 @@ export function bookPath(home: string): string {
 export function ownerLinePath(home: string): string {
   return join(home, 'owner.pub');
 }
+
+/** The owner's second key, until it is moved to where it cannot be lost together with the first. */
+export function recoveryPath(home: string): string {
+  return keyPath(home, 'owner-recovery');
+}
+
+/** A key that is to take the place of the one in `keyFile`, until it has. */
+export function nextKeyPath(keyFile: string): string {
+  return keyFile.replace(/(\.key)?\.json$/, '') + '.next.key.json';
+}
+
+/** The key that was in `keyFile` before. */
+export function formerKeyPath(keyFile: string): string {
+  return keyFile.replace(/(\.key)?\.json$/, '') + '.former.key.json';
+}
+
+/** Broker and device, as an accepted invitation named them. */
+export function connectionPath(home: string): string {
+  return join(home, 'connection.json');
+}

@@ -139,6 +139,7 @@ describe('with a broker', () => {
   test('owner claim, enrol, roster', async () => {
     const claimed = { signing: SigningKey.generate(), agreement: AgreementKey.generate() };
     await fixture.retain(topics.hello, device.hello({ claimNonce: new Uint8Array(16) }));
+    await fixture.answerEvidence(device, { securityLevel: 1 });
     await fixture.adversary.subscribe(topics.owner, ({ payload }) => {
       const {
         device: kid,

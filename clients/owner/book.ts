@@ -1,23 +1,32 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { equalBytes } from '../../protocol/bytes.js';
 import { SmartZoneError } from '../../protocol/errors.js';
 import type { SecurityLevel } from '../../protocol/messages/hello.js';
 import { type Kid, kidToHex, signingKid } from '../../protocol/kid.js';
-import { isRole, writeFileAtomic, type PartyPublic, type PartyRole } from '../keys/index.js';
+import type { Owners } from '../../protocol/messages/owners.js';
+import { writeFileAtomic, type PartyPublic, type PartyRole } from '../keys/index.js';
+import { fromJson, soleOwner, toJson, type BookJson } from './book-json.js';
+
+export interface DeviceKeys {
+  /** Ed25519. */
+  readonly signing: Uint8Array;
+  /** Static X25519 key. */
+  readonly agreement: Uint8Array;
+}
 
 /** A device that this owner claimed. */
-export interface BookDevice {
+export interface BookDevice extends DeviceKeys {
   readonly name: string;
   /** Where its topics start. */
   readonly prefix: string;
-  /** Ed25519 key made by the claim, and its kid. */
-  readonly signing: Uint8Array;
+  /** Of `signing`, which the claim or the last rotation made. */
   readonly kid: Kid;
-  /** Static X25519 key. */
-  readonly agreement: Uint8Array;
   /** The least security level that clients accept. */
   readonly level: SecurityLevel;
   /** The last owner counter used towards it. */
   readonly counter: number;
+  /** Keys that are to take the place of these: a rotation is under way. */
+  readonly next?: DeviceKeys;
 }
 
 export interface BookMember extends PartyPublic {
@@ -27,8 +36,22 @@ export interface BookMember extends PartyPublic {
   readonly notAfter?: number;
 }
 
+/** A claim that was sent, and not answered yet: the answer can be had again, see `owner-reply` in the grammar. */
+export interface PendingClaim {
+  readonly prefix: string;
+  readonly name: string;
+  readonly level: SecurityLevel;
+  /** What the device was called before. */
+  readonly device: Kid;
+  readonly statement: Uint8Array;
+}
+
 /** What the owner knows: what the next roster is made from. */
 export interface BookContent {
+  /** The keys that speak for the owner, the recovery key among them. */
+  readonly owners: Owners;
+  /** How they came to be: see `Roster.succession`. */
+  readonly succession: readonly Uint8Array[];
   /** Version of the last roster; 0 = none yet. */
   readonly rosterVersion: number;
   /** The last roster as it was signed. */
@@ -37,69 +60,63 @@ export interface BookContent {
   readonly lease: number | undefined;
   readonly devices: readonly BookDevice[];
   readonly members: readonly BookMember[];
+  readonly claim: PendingClaim | undefined;
 }
 
-interface DeviceJson {
-  name: string;
-  prefix: string;
-  signing: string;
-  agreement: string;
-  level: number;
-  counter: number;
-}
-
-interface MemberJson {
-  name: string;
-  role: string;
-  signing: string;
-  agreement: string;
-  notAfter?: number;
-}
-
-interface BookJson {
-  'smart-zone-book': 1;
-  owner: string;
-  rosterVersion: number;
-  roster: string | null;
-  lease: number | null;
-  devices: DeviceJson[];
-  members: MemberJson[];
-}
-
-const EMPTY: BookContent = {
+const EMPTY: Omit<BookContent, 'owners'> = {
+  succession: [],
   rosterVersion: 0,
   roster: undefined,
   lease: undefined,
   devices: [],
   members: [],
+  claim: undefined,
 };
 
 /**
  * The owner's book: one file, replaced as a whole and on the disk before anything is sent, so that no version and no counter is
- * ever used twice with different content. Losing it means that the next roster cannot be above the last: back it up.
+ * ever used twice with different content. Back it up; what was lost can be had again from the retained roster (`recoverBook`).
  */
 export class OwnerBook {
   private constructor(
     readonly path: string,
-    private readonly owner: Kid,
     private current: BookContent,
   ) {}
 
-  /** Reads the book, or starts an empty one. @throws KEY_FILE when it is damaged or another owner's. */
-  static open(path: string, owner: Kid): OwnerBook {
-    if (!existsSync(path)) return new OwnerBook(path, owner, EMPTY);
+  /**
+   * Reads the book, or starts an empty one.
+   * @param owner the public key that opens it: one of its owners
+   * @throws KEY_FILE when it is damaged or another owner's.
+   */
+  static open(path: string, owner: Uint8Array): OwnerBook {
+    if (!existsSync(path)) return new OwnerBook(path, { ...EMPTY, owners: { generation: 1, keys: [owner] } });
     let json: BookJson;
     let content: BookContent;
     try {
       json = JSON.parse(readFileSync(path, 'utf8')) as BookJson;
-      content = fromJson(json);
+      content = fromJson(json, owner);
     } catch (error) {
-      const detail = `the owner's book ${path}: ${(error as Error).message}; restore it from a backup`;
+      const detail = `the owner's book ${path}: ${(error as Error).message}; restore it from a backup, or see: smart-zone owner recover`;
       throw new SmartZoneError('KEY_FILE', detail, { cause: error });
     }
-    if (json.owner !== kidToHex(owner))
-      throw new SmartZoneError('KEY_FILE', `the owner's book ${path} belongs to the owner ${json.owner}`);
-    return new OwnerBook(path, owner, content);
+    const kids = content.owners.keys.map((key) => kidToHex(signingKid(key)));
+    const sole = soleOwner(json);
+    if (
+      !content.owners.keys.some((key) => equalBytes(key, owner)) ||
+      (sole !== undefined && sole !== kids[0])
+    )
+      throw new SmartZoneError(
+        'KEY_FILE',
+        `the owner's book ${path} belongs to the owner ${sole ?? kids.join(' or ')}`,
+      );
+    return new OwnerBook(path, content);
+  }
+
+  /** Starts a book, written with its first update. @throws KEY_FILE where there is one: it is never overwritten */
+  static create(path: string, content: Partial<BookContent> & Pick<BookContent, 'owners'>): OwnerBook {
+    if (existsSync(path))
+      throw new SmartZoneError('KEY_FILE', `${path} exists already: a book is never overwritten`);
+    return new OwnerBook(path, { ...EMPTY, ...content });
   }
 
   get content(): BookContent {
@@ -109,8 +126,17 @@ export class OwnerBook {
   /** Writes the change to the disk, then lets it count. */
   update(change: Partial<BookContent>): void {
     const next = { ...this.current, ...change };
-    writeFileAtomic(this.path, `${JSON.stringify(toJson(next, this.owner), null, 2)}\n`);
+    writeFileAtomic(this.path, `${JSON.stringify(toJson(next), null, 2)}\n`);
     this.current = next;
+  }
+
+  /** Changes what is known of one device. @returns the device as it is known now */
+  updateDevice(device: BookDevice, change: Partial<BookDevice>): BookDevice {
+    const changed = { ...device, ...change };
+    this.update({
+      devices: this.current.devices.map((known) => (known.name === device.name ? changed : known)),
+    });
+    return changed;
   }
 
   /** By name or kid in hexadecimal. @throws UNTRUSTED_DEVICE */
@@ -137,88 +163,4 @@ export class OwnerBook {
     }
     return member;
   }
-}
-
-const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
-
-function bytes(value: unknown, length?: number): Uint8Array {
-  if (typeof value !== 'string') throw new Error('damaged');
-  const decoded = new Uint8Array(Buffer.from(value, 'base64url'));
-  if (length !== undefined && decoded.length !== length) throw new Error('damaged');
-  return decoded;
-}
-
-function count(value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new Error('damaged');
-  return value as number;
-}
-
-function word(value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw new Error('damaged');
-  return value;
-}
-
-function toJson(content: BookContent, owner: Kid): BookJson {
-  return {
-    'smart-zone-book': 1,
-    owner: kidToHex(owner),
-    rosterVersion: content.rosterVersion,
-    roster: content.roster === undefined ? null : text(content.roster),
-    lease: content.lease ?? null,
-    devices: content.devices.map(({ name, prefix, signing, agreement, level, counter }) => ({
-      name,
-      prefix,
-      signing: text(signing),
-      agreement: text(agreement),
-      level,
-      counter,
-    })),
-    members: content.members.map(({ name, role, signing, agreement, notAfter }) => ({
-      name,
-      role,
-      signing: text(signing),
-      agreement: text(agreement),
-      ...(notAfter === undefined ? {} : { notAfter }),
-    })),
-  };
-}
-
-function fromJson(json: BookJson | null): BookContent {
-  if (json?.['smart-zone-book'] !== 1 || !Array.isArray(json.devices) || !Array.isArray(json.members))
-    throw new Error('not an owner book of this release');
-  return {
-    rosterVersion: count(json.rosterVersion),
-    roster: json.roster === null ? undefined : bytes(json.roster),
-    lease: json.lease === null ? undefined : count(json.lease),
-    devices: json.devices.map((device) => {
-      const signing = bytes(device.signing, 32);
-      return {
-        name: word(device.name),
-        prefix: word(device.prefix),
-        signing,
-        kid: signingKid(signing),
-        agreement: bytes(device.agreement, 32),
-        level: securityLevel(device.level),
-        counter: count(device.counter),
-      };
-    }),
-    members: json.members.map((member) => {
-      const { role } = member;
-      if (!isRole(role) || role === 'owner') throw new Error('damaged');
-      const signing = bytes(member.signing, 32);
-      return {
-        name: word(member.name),
-        role,
-        signing,
-        kid: signingKid(signing),
-        agreement: bytes(member.agreement, 32),
-        ...(member.notAfter === undefined ? {} : { notAfter: count(member.notAfter) }),
-      };
-    }),
-  };
-}
-
-function securityLevel(value: unknown): SecurityLevel {
-  if (value !== 0 && value !== 1 && value !== 2 && value !== 3) throw new Error('damaged');
-  return value;
 }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Code } from '../../protocol/codes.js';
 import { AgreementKey, SigningKey } from '../../protocol/keys.js';
-import { signEvidence, type Evidence } from '../../protocol/messages/evidence.js';
 import {
   signOwnerReply,
   statementDigest,
@@ -15,7 +14,7 @@ import { MessageDevice } from '../../test/support/message-device.js';
 import { PartyFixture, PREFIX, topics, until } from '../../test/support/party-fixture.js';
 import { generateKeys, publicOf } from '../keys/index.js';
 import type { BrokerLink } from '../link/index.js';
-import { Owner, parseLevel, levelName } from './index.js';
+import { Owner, parseLevel, levelName, type ClaimCandidate } from './index.js';
 
 let fixture: PartyFixture;
 let folder: string;
@@ -30,6 +29,7 @@ beforeEach(async () => {
   bookPath = join(folder, 'owner.book.json');
   link = await fixture.link('owner');
   device = new MessageDevice();
+  await fixture.answerEvidence(device, { securityLevel: 1 });
 });
 afterEach(async () => {
   await fixture.close();
@@ -112,6 +112,35 @@ test('the security level must be accepted', async () => {
   await expect(claim(openOwner(), { accept: 2 })).rejects.toMatchObject({ code: 'LEVEL_TOO_LOW' });
   expect(existsSync(bookPath)).toBe(false);
   await claim(openOwner(), { accept: 1 });
+});
+
+test('what the evidence says less than the hello counts', async () => {
+  await fixture.retain(topics.hello, device.hello({ claimNonce, securityLevel: 3 }));
+  await answer(truthful);
+  await expect(claim(openOwner(), { accept: 2 })).rejects.toMatchObject({ code: 'LEVEL_TOO_LOW' });
+  let shown: unknown;
+  await claim(openOwner(), {
+    accept: 1,
+    confirm: ({ evidence, securityLevel }: ClaimCandidate) => {
+      shown = [securityLevel, evidence.items.get('tee')];
+      return true;
+    },
+  });
+  expect(shown).toEqual([1, { value: 'software', measured: true }]);
+});
+
+test('an answer that was lost is asked for again, and the claim is finished', async () => {
+  await fixture.retain(topics.hello, device.hello({ claimNonce }));
+  await expect(claim(openOwner(), { timeout: 300 })).rejects.toMatchObject({ code: 'TIMED_OUT' });
+  expect(openOwner().devices).toEqual([]);
+  // It took effect: the device has new keys, and says no claim nonce any more.
+  const own = new MessageDevice();
+  Object.assign(own, { signing: claimed.signing, agreement: claimed.agreement });
+  await fixture.retain(topics.hello, own.hello());
+  await answer(truthful);
+  expect(await claim(openOwner())).toMatchObject({ name: 'porch pi', signing: claimed.signing.publicKey });
+  expect(openOwner().devices).toHaveLength(1);
+  await expect(claim(openOwner())).rejects.toMatchObject({ code: 'ALREADY_CLAIMED' });
 });
 
 test('nothing is sent when the fingerprint is not confirmed', async () => {
@@ -223,28 +252,16 @@ test('evidence is verified with the pinned key over a fresh nonce', async () => 
   await answer(truthful);
   const owner = openOwner();
   await claim(owner);
-  const evidence = (nonce: Uint8Array): Evidence => ({
-    nonce,
-    debug: 1,
-    bootNonce: device.bootNonce,
-    softwareVersion: ['0.1.0'],
-    taUuid: new Uint8Array(16),
-    rosterVersion: 1,
-    modelSequence: 0,
-    securityLevel: 0,
-    items: new Map([['tee', { value: 'software', measured: false }]]),
-  });
-  const off = await fixture.adversary.subscribe(topics.evidenceRequest, ({ payload }) => {
-    void fixture.adversary.publish(topics.evidenceReply, signEvidence(evidence(payload), device.signing));
-    void fixture.adversary.publish(
-      topics.evidenceReply,
-      signEvidence(evidence(new Uint8Array(32)), claimed.signing),
-    );
+  const own = new MessageDevice();
+  Object.assign(own, { signing: claimed.signing, rosterVersion: 1 });
+  // Of the key that it had before, and of its key over somebody else's nonce.
+  const off = await fixture.adversary.subscribe(topics.evidenceRequest, () => {
+    void fixture.adversary.publish(topics.evidenceReply, own.evidence(new Uint8Array(32)));
   });
   await expect(owner.evidence(link, 'porch pi', 300)).rejects.toMatchObject({ code: 'TIMED_OUT' });
   await off();
   await fixture.adversary.subscribe(topics.evidenceRequest, ({ payload }) => {
-    void fixture.adversary.publish(topics.evidenceReply, signEvidence(evidence(payload), claimed.signing));
+    void fixture.adversary.publish(topics.evidenceReply, own.evidence(payload));
   });
   expect(await owner.evidence(link, 'porch pi', 5000)).toMatchObject({ securityLevel: 0, rosterVersion: 1 });
 });

@@ -1,24 +1,19 @@
 import { equalBytes } from '../../protocol/bytes.js';
 import { SmartZoneError } from '../../protocol/errors.js';
 import { kidToHex, signingKid } from '../../protocol/kid.js';
-import { verifyEvidence, type Evidence } from '../../protocol/messages/evidence.js';
-import { verifyHello, type SecurityLevel, type VerifiedHello } from '../../protocol/messages/hello.js';
-import {
-  answers,
-  signOwnerStatement,
-  verifyOwnerReply,
-  type OwnerAction,
-  type OwnerReply,
-  type OwnerStatement,
-} from '../../protocol/messages/owner.js';
-import { signRoster, type Roster } from '../../protocol/messages/roster.js';
+import type { Evidence } from '../../protocol/messages/evidence.js';
+import type { VerifiedHello } from '../../protocol/messages/hello.js';
+import { signOwnerStatement, type OwnerAction, type OwnerReply } from '../../protocol/messages/owner.js';
+import { signOwners, type Owners } from '../../protocol/messages/owners.js';
 import { systemRandomness, type Randomness } from '../../protocol/randomness.js';
-import { Topics } from '../../protocol/topics.js';
-import { fingerprint, publicOf, type PartyKeys, type PartyPublic } from '../keys/index.js';
+import { publicOf, type PartyKeys, type PartyPublic } from '../keys/index.js';
 import type { BrokerLink } from '../link/index.js';
-import { OwnerBook, type BookDevice, type BookMember } from './book.js';
-import { firstMessage } from './first-message.js';
-import { levelName } from './security-level.js';
+import { OwnerBook, type BookContent, type BookDevice, type BookMember } from './book.js';
+import { claimDevice, type ClaimOptions } from './claim.js';
+import { askDevice, askEvidence, DEFAULT_TIMEOUT, readHello } from './conversation.js';
+import { issueRoster, publishRoster } from './issue-roster.js';
+import { nextHello } from './next-hello.js';
+import { findLost, type LostOwner, type RecoverOptions } from './recover.js';
 
 export interface OwnerOptions {
   /** Keys with the role owner. */
@@ -30,40 +25,17 @@ export interface OwnerOptions {
   readonly random?: Randomness;
 }
 
-export interface ClaimOptions {
-  readonly link: BrokerLink;
-  /** What the device's topics start with. */
-  readonly prefix: string;
-  /** How people know the device; in the roster. */
-  readonly name: string;
-  /** The least security level that is acceptable, chosen on purpose: the roster asks clients for the same. */
-  readonly accept: SecurityLevel;
-  /** Public keys of up to two more owners: any one may replace another. */
-  readonly otherOwners?: readonly PartyPublic[];
-  /**
-   * Asked with what the hello says before anything is sent: people compare the fingerprint with the one on the device's own
-   * screen or log. False gives up.
-   */
-  readonly confirm?: (device: ClaimCandidate) => boolean | Promise<boolean>;
-  /** Milliseconds to wait for hello and reply. Default 15 000. */
-  readonly timeout?: number;
-}
-
-/** An unclaimed device, as it describes itself: self-asserted, nothing vouches for it. */
-export interface ClaimCandidate {
-  readonly fingerprint: string;
-  readonly hello: VerifiedHello;
-}
-
-const DEFAULT_TIMEOUT = 15_000;
+/** Most keys that speak for an owner at once. */
+const MOST_OWNERS = 3;
 
 /**
  * The owner: claims devices and says in the roster who takes part. Every change writes the book first, then publishes to all
- * devices; what could not be published is published with `publishRoster` later.
+ * devices; what could not be published is published with `publishRoster` later. What takes several steps goes on where it was
+ * interrupted when it is asked for again.
  */
 export class Owner {
   private constructor(
-    private readonly keys: PartyKeys,
+    private keys: PartyKeys,
     private readonly book: OwnerBook,
     private readonly clock: () => number,
     private readonly random: Randomness,
@@ -71,14 +43,61 @@ export class Owner {
 
   /** @throws WRONG_ROLE, KEY_FILE */
   static open({ keys, bookPath, clock = Date.now, random = systemRandomness }: OwnerOptions): Owner {
-    if (keys.role !== 'owner')
-      throw new SmartZoneError('WRONG_ROLE', `a key for ${keys.role}, not for an owner`);
-    return new Owner(keys, OwnerBook.open(bookPath, keys.signing.kid), clock, random);
+    checkRole(keys);
+    return new Owner(keys, OwnerBook.open(bookPath, keys.signing.publicKey), clock, random);
+  }
+
+  /**
+   * Begins with a recovery key, which is kept elsewhere and can replace this one: every claim names both.
+   * @throws WRONG_ROLE; KEY_FILE where there is a book already
+   */
+  static create(options: OwnerOptions, recovery?: PartyKeys): Owner {
+    const { keys, bookPath, clock = Date.now, random = systemRandomness } = options;
+    const all = [keys, ...(recovery === undefined ? [] : [recovery])];
+    all.forEach(checkRole);
+    const owners = { generation: 1, keys: all.map(({ signing }) => signing.publicKey) };
+    // Each signs the set: whoever knows one of them learns the others.
+    const succession = recovery === undefined ? [] : all.map(({ signing }) => signOwners(owners, signing));
+    const book = OwnerBook.create(bookPath, { owners, succession });
+    book.update({});
+    return new Owner(keys, book, clock, random);
+  }
+
+  /**
+   * With a recovery key, where key and book are lost: reads what devices and broker still have, makes a new book, and puts `keys` in
+   * the place of the lost ones. The recovery key stays one of the owner's.
+   * @throws NOT_OWNER where the retained roster does not lead to the recovery key; TIMED_OUT where there is none; KEY_FILE
+   */
+  static async recover(
+    options: OwnerOptions,
+    recovery: PartyKeys,
+    where: RecoverOptions,
+  ): Promise<{ owner: Owner; found: LostOwner }> {
+    const { keys, bookPath, clock = Date.now, random = systemRandomness } = options;
+    [keys, recovery].forEach(checkRole);
+    const found = await findLost(recovery.signing.publicKey, where, clock());
+    const book = OwnerBook.create(bookPath, found.content);
+    const owner = new Owner(recovery, book, clock, random);
+    // Above whatever the lost book had signed: versions and counters then go on from the time.
+    await owner.rotateKey(where.link, keys, [publicOf(recovery)], clock());
+    return { owner, found };
   }
 
   /** What clients pin. */
   get public(): PartyPublic {
     return publicOf(this.keys);
+  }
+
+  /** All keys that speak for this owner. */
+  get owners(): Owners {
+    return this.book.content.owners;
+  }
+
+  /** The public halves of those that are not this one: a recovery key has no other name here. */
+  get otherOwners(): readonly PartyPublic[] {
+    return this.owners.keys
+      .filter((key) => !equalBytes(key, this.keys.signing.publicKey))
+      .map((signing) => ({ role: 'owner', name: 'owner', kid: signingKid(signing), signing }));
   }
 
   get devices(): readonly BookDevice[] {
@@ -98,47 +117,25 @@ export class Owner {
     return this.book.content.roster;
   }
 
-  /** The hello that lies retained at a prefix, verified with its own key. @throws TIMED_OUT, BAD_SIGNATURE */
-  async readHello(link: BrokerLink, prefix: string, timeout = DEFAULT_TIMEOUT): Promise<VerifiedHello> {
-    const { hello } = new Topics(prefix);
-    return verifyHello(await firstMessage(link, hello, (payload) => payload.length > 0, timeout));
+  /** Seconds after which devices stop serving without a fresh roster. */
+  get lease(): number | undefined {
+    return this.book.content.lease;
   }
 
-  /**
-   * Makes an unclaimed device ours: it makes new keys, which the roster names from then on.
-   * @throws ALREADY_CLAIMED, LEVEL_TOO_LOW, TIMED_OUT, or the code that the device answered with
-   */
+  /** The hello that lies retained at a prefix, verified with its own key. @throws TIMED_OUT, BAD_SIGNATURE */
+  readHello(link: BrokerLink, prefix: string, timeout = DEFAULT_TIMEOUT): Promise<VerifiedHello> {
+    return readHello(link, prefix, timeout);
+  }
+
+  /** Makes an unclaimed device ours: it makes new keys, which the roster names from then on. @throws as claimDevice() */
   async claim(options: ClaimOptions): Promise<BookDevice> {
-    const { link, prefix, name, accept, otherOwners = [], confirm, timeout = DEFAULT_TIMEOUT } = options;
-    const hello = await this.readHello(link, prefix, timeout);
-    const { claimNonce } = hello;
-    if (claimNonce === undefined) throw new SmartZoneError('ALREADY_CLAIMED', prefix);
-    if (hello.securityLevel < accept)
-      throw new SmartZoneError(
-        'LEVEL_TOO_LOW',
-        `it is ${levelName(hello.securityLevel)}, and ${levelName(accept)} or more was asked for`,
-      );
-    const candidate = { fingerprint: fingerprint(hello.device), hello };
-    if (confirm !== undefined && !(await confirm(candidate)))
-      throw new SmartZoneError('UNTRUSTED_DEVICE', `${candidate.fingerprint} was not confirmed`);
-    const owners = [this.keys.signing.publicKey, ...otherOwners.map(({ signing }) => signing)];
-    const statement = this.statement(hello.device, 1, claimNonce, { type: 'claim', owners });
-    const reply = await this.ask(link, prefix, statement, timeout);
-    if (equalBytes(reply.signingKey, hello.signingKey))
-      throw new SmartZoneError('UNTRUSTED_DEVICE', 'the device kept its old key, which a snapshot may hold');
-    const device: BookDevice = {
-      name,
-      prefix,
-      signing: reply.signingKey,
-      kid: signingKid(reply.signingKey),
-      agreement: reply.agreementKey,
-      level: accept,
-      counter: statement.counter,
-    };
+    const { book, random, seconds } = this;
+    const device = await claimDevice({ book, random, seconds, signer: this.keys.signing }, options);
     // A device at the same prefix is this one from before it lost its storage.
-    const others = this.devices.filter((known) => known.prefix !== prefix && known.name !== name);
-    this.book.update({ devices: [...others, device] });
-    await this.changeRoster(link, {});
+    const others = this.devices.filter(
+      (known) => known.prefix !== device.prefix && known.name !== device.name,
+    );
+    await this.changeRoster(options.link, { devices: [...others, device], claim: undefined });
     return device;
   }
 
@@ -150,7 +147,7 @@ export class Owner {
   ): Promise<number> {
     const { role, agreement, ...rest } = party;
     if (role === 'owner' || agreement === undefined)
-      throw new SmartZoneError('WRONG_ROLE', 'an owner is not enrolled: name it when claiming');
+      throw new SmartZoneError('WRONG_ROLE', 'an owner is not enrolled: it is named by the one before it');
     const others = this.members.filter((known) => !equalBytes(known.signing, party.signing));
     if (others.some((known) => known.name === party.name))
       throw new SmartZoneError(
@@ -184,6 +181,11 @@ export class Owner {
     return this.changeRoster(link, { lease });
   }
 
+  /** Signs the roster anew, so that every lease begins anew. @returns its version */
+  renewRoster(link: BrokerLink | undefined): Promise<number> {
+    return this.changeRoster(link, {});
+  }
+
   /**
    * The device forgets members, channels and model; keeps identity, owners and counters. Then it gets a fresh roster.
    * @throws UNTRUSTED_DEVICE where another device answers at that prefix, TIMED_OUT, or the device's own code
@@ -197,13 +199,99 @@ export class Owner {
    * The device goes back to the model before the committed one.
    * @throws MODEL_UNKNOWN where it has none to go back to; and as reset()
    */
-  rollbackModel(link: BrokerLink, which: string, timeout = DEFAULT_TIMEOUT): Promise<void> {
-    return this.instruct(link, which, { type: 'rollback' }, timeout);
+  async rollbackModel(link: BrokerLink, which: string, timeout = DEFAULT_TIMEOUT): Promise<void> {
+    await this.instruct(link, which, { type: 'rollback' }, timeout);
   }
 
   /** Raises the floor of model sequence numbers. @throws MODEL_SEQUENCE where it is not higher; and as reset() */
-  rebaseModels(link: BrokerLink, which: string, floor: number, timeout = DEFAULT_TIMEOUT): Promise<void> {
-    return this.instruct(link, which, { type: 'rebase', floor }, timeout);
+  async rebaseModels(
+    link: BrokerLink,
+    which: string,
+    floor: number,
+    timeout = DEFAULT_TIMEOUT,
+  ): Promise<void> {
+    await this.instruct(link, which, { type: 'rebase', floor }, timeout);
+  }
+
+  /**
+   * New keys for a device: it makes them, the roster lists them beside the present ones, it begins a new boot under them, the roster
+   * lists them alone. Frames and labels go on over it. Interrupted anywhere, the same call goes on from there.
+   * @throws TIMED_OUT where the device does not answer, or does not take the roster in time; and as reset()
+   */
+  async rotateDevice(link: BrokerLink, which: string, timeout = DEFAULT_TIMEOUT): Promise<BookDevice> {
+    let device = this.book.device(which);
+    if (device.next === undefined) {
+      const reply = await this.instruct(link, which, { type: 'rotate' }, timeout);
+      if (reply.next === undefined) throw new SmartZoneError('UNTRUSTED_DEVICE', 'it names no next keys');
+      const [signing, agreement] = reply.next;
+      device = this.book.updateDevice(this.book.device(which), { next: { signing, agreement } });
+      await this.changeRoster(link, {});
+    } else await this.publishRoster(link);
+    const next = device.next;
+    if (next === undefined) throw new SmartZoneError('UNTRUSTED_DEVICE', 'it names no next keys');
+    await nextHello(link, device.prefix, next, timeout);
+    return this.finishRotation(link, device, next);
+  }
+
+  /**
+   * Other keys in the place of this owner's. They are stored by the caller before; the ones that are replaced sign nothing any more.
+   * @param keys what this owner signs with from now on
+   * @param others up to two more, such as a recovery key's public half
+   * @param atLeast the roster's version, where it must be higher than the next
+   * @returns the roster's version
+   */
+  async rotateKey(
+    link: BrokerLink | undefined,
+    keys: PartyKeys,
+    others: readonly PartyPublic[],
+    atLeast = 0,
+  ): Promise<number> {
+    checkRole(keys);
+    if (others.length >= MOST_OWNERS || others.some(({ role }) => role !== 'owner'))
+      throw new SmartZoneError('WRONG_ROLE', `an owner has up to ${MOST_OWNERS} keys, of owners`);
+    const { owners: before, succession } = this.book.content;
+    const owners = {
+      generation: before.generation + 1,
+      keys: [keys.signing.publicKey, ...others.map(({ signing }) => signing)],
+    };
+    const links = [signOwners(owners, this.keys.signing)];
+    // Who pins the new key learns the others from it.
+    if (!equalBytes(keys.signing.publicKey, this.keys.signing.publicKey))
+      links.push(signOwners(owners, keys.signing));
+    const change = { owners, succession: [...succession, ...links] };
+    const version = issueRoster(this.book, keys.signing, this.seconds, change, atLeast);
+    this.keys = keys;
+    if (link !== undefined) await publishRoster(this.book, link);
+    return version;
+  }
+
+  /** Asks a claimed device for evidence over a fresh nonce, verified with its key from the book. @throws TIMED_OUT */
+  async evidence(link: BrokerLink, which: string, timeout = DEFAULT_TIMEOUT): Promise<Evidence> {
+    const { prefix, signing } = this.book.device(which);
+    return askEvidence(link, prefix, signing, this.random, timeout);
+  }
+
+  /** Publishes the newest roster to all devices again. @throws NOT_CLAIMED while there is none */
+  publishRoster(link: BrokerLink): Promise<void> {
+    return publishRoster(this.book, link);
+  }
+
+  private get seconds(): number {
+    return Math.floor(this.clock() / 1000);
+  }
+
+  private async finishRotation(
+    link: BrokerLink,
+    device: BookDevice,
+    { signing, agreement }: { signing: Uint8Array; agreement: Uint8Array },
+  ): Promise<BookDevice> {
+    const { name, prefix, level, counter } = device;
+    const kid = signingKid(signing);
+    const rotated: BookDevice = { name, prefix, signing, kid, agreement, level, counter };
+    await this.changeRoster(link, {
+      devices: this.devices.map((known) => (known.name === name ? rotated : known)),
+    });
+    return rotated;
   }
 
   /** Sends a statement to a device of the book, with the next counter. */
@@ -212,119 +300,35 @@ export class Owner {
     which: string,
     action: OwnerAction,
     timeout: number,
-  ): Promise<void> {
-    const device = this.book.device(which);
-    const hello = await this.readHello(link, device.prefix, timeout);
+  ): Promise<OwnerReply> {
+    let device = this.book.device(which);
+    const hello = await readHello(link, device.prefix, timeout);
+    // A rotation that was interrupted before its last step.
+    if (device.next !== undefined && equalBytes(hello.signingKey, device.next.signing))
+      device = await this.finishRotation(link, device, device.next);
     if (!equalBytes(hello.signingKey, device.signing))
       throw new SmartZoneError('UNTRUSTED_DEVICE', `at ${device.prefix} answers ${kidToHex(hello.device)}`);
     const counter = device.counter + 1;
-    this.book.update({
-      devices: this.devices.map((known) => (known === device ? { ...known, counter } : known)),
-    });
-    const statement = this.statement(device.kid, counter, hello.bootNonce, action);
-    const reply = await this.ask(link, device.prefix, statement, timeout, device.signing);
-    if (!equalBytes(reply.signingKey, device.signing))
-      throw new SmartZoneError('UNTRUSTED_DEVICE', `${action.type} reply`);
-  }
-
-  /**
-   * Asks a claimed device for evidence over a fresh nonce, and verifies it with the device's key from the book.
-   * @throws TIMED_OUT, BAD_SIGNATURE, UNKNOWN_SENDER, STALE_NONCE
-   */
-  async evidence(link: BrokerLink, which: string, timeout = DEFAULT_TIMEOUT): Promise<Evidence> {
-    const device = this.book.device(which);
-    const topics = new Topics(device.prefix);
-    const nonce = this.random.bytes(32);
-    let evidence: Evidence | undefined;
-    const accept = (payload: Uint8Array): boolean => {
-      try {
-        evidence = verifyEvidence(payload, device.signing, nonce);
-      } catch {
-        // Another requester's, or a forgery: ours may still come.
-        return false;
-      }
-      return true;
-    };
-    await firstMessage(link, topics.evidenceReply, accept, timeout, () =>
-      link.publish(topics.evidenceRequest, nonce),
+    this.book.updateDevice(device, { counter });
+    const statement = signOwnerStatement(
+      { device: device.kid, counter, nonce: hello.bootNonce, time: this.seconds, action },
+      this.keys.signing,
     );
-    if (evidence === undefined) throw new SmartZoneError('TIMED_OUT', 'evidence');
-    return evidence;
-  }
-
-  /** Publishes the newest roster to all devices again. @throws NOT_CLAIMED while there is none */
-  async publishRoster(link: BrokerLink, more: readonly BookDevice[] = []): Promise<void> {
-    const { roster, devices } = this.book.content;
-    if (roster === undefined) throw new SmartZoneError('NOT_CLAIMED', 'there is no roster yet');
-    const prefixes = new Set([...devices, ...more].map(({ prefix }) => prefix));
-    for (const prefix of prefixes) await link.publish(new Topics(prefix).roster, roster, { retain: true });
+    return askDevice(link, device.prefix, statement, timeout, device.signing);
   }
 
   private async changeRoster(
     link: BrokerLink | undefined,
-    change: { members?: readonly BookMember[]; devices?: readonly BookDevice[]; lease?: number | undefined },
+    change: Partial<BookContent>,
     more: readonly BookDevice[] = [],
   ): Promise<number> {
-    const content = { ...this.book.content, ...change };
-    const version = content.rosterVersion + 1;
-    const roster: Roster = {
-      version,
-      issued: Math.floor(this.clock() / 1000),
-      members: content.members.map(({ signing, agreement, role, name, notAfter }) => ({
-        signingKey: signing,
-        agreementKey: agreement,
-        role,
-        name,
-        ...(notAfter === undefined ? {} : { notAfter }),
-      })),
-      devices: content.devices.map(({ signing, agreement, level, name }) => ({
-        signingKey: signing,
-        agreementKey: agreement,
-        securityLevel: level,
-        name,
-      })),
-      zones: [],
-      ...(content.lease === undefined ? {} : { lease: content.lease }),
-    };
-    this.book.update({ ...change, rosterVersion: version, roster: signRoster(roster, this.keys.signing) });
-    if (link !== undefined) await this.publishRoster(link, more);
+    const version = issueRoster(this.book, this.keys.signing, this.seconds, change);
+    if (link !== undefined) await publishRoster(this.book, link, more);
     return version;
   }
+}
 
-  private statement(
-    device: BookDevice['kid'],
-    counter: number,
-    nonce: Uint8Array,
-    action: OwnerAction,
-  ): OwnerStatement {
-    return { device, counter, nonce, time: Math.floor(this.clock() / 1000), action };
-  }
-
-  /** Sends a statement and waits for its answer; what else comes over the reply topic is passed over. */
-  private async ask(
-    link: BrokerLink,
-    prefix: string,
-    statement: OwnerStatement,
-    timeout: number,
-    key?: Uint8Array,
-  ): Promise<OwnerReply> {
-    const topics = new Topics(prefix);
-    const message = signOwnerStatement(statement, this.keys.signing);
-    let found: OwnerReply | undefined;
-    const accept = (payload: Uint8Array): boolean => {
-      try {
-        const reply = verifyOwnerReply(payload);
-        if (!answers(reply, message) || (key !== undefined && !equalBytes(reply.signingKey, key)))
-          return false;
-        found = reply;
-      } catch {
-        return false;
-      }
-      return true;
-    };
-    await firstMessage(link, topics.ownerReply, accept, timeout, () => link.publish(topics.owner, message));
-    if (found === undefined) throw new SmartZoneError('TIMED_OUT', prefix);
-    if (found.status !== 0) throw SmartZoneError.fromNumber(found.status, 'the device refused');
-    return found;
-  }
+function checkRole(keys: PartyKeys): void {
+  if (keys.role !== 'owner')
+    throw new SmartZoneError('WRONG_ROLE', `a key for ${keys.role}, not for an owner`);
 }

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import { SmartZoneError } from '../../protocol/errors.js';
+import { checkedYaml } from './checked-yaml.js';
 import { checkUrl, parseAction, type DoSettings } from './rule-do.js';
 import { fields, given, list, number, RuleProblem, text, type Path } from './rule-fields.js';
 import type { Rule, RuleAction, Zone } from './rule-model.js';
@@ -30,20 +30,7 @@ export function readRuleFile(path: string): Rule[] {
  * @throws CONFIG_INVALID with `where`, line and column
  */
 export function parseRuleText(content: string, where = 'rules'): Rule[] {
-  const lines = new LineCounter();
-  const document = parseDocument(content, { lineCounter: lines, prettyErrors: false, version: '1.2' });
-  const at = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${where}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
-  };
-  const [broken] = [...document.errors, ...document.warnings];
-  if (broken !== undefined) throw invalid(`${at(broken.pos[0])}: ${broken.message}`);
-  try {
-    return parseFile(document.toJS({ maxAliasCount: 100 }), (file) => resolve(dirname(where), file));
-  } catch (error) {
-    if (error instanceof RuleProblem) throw invalid(`${at(offsetOf(document, error))}: ${error.message}`);
-    throw invalid(`${at(0)}: ${(error as Error).message}`);
-  }
+  return checkedYaml(content, where, (value) => parseFile(value, (file) => resolve(dirname(where), file)));
 }
 
 /** The rules in a value, as JSON.parse gives it. @param where what errors call the source. @throws CONFIG_INVALID */
@@ -129,21 +116,6 @@ function parseHomeAssistant(
   return {
     homeAssistant: { url, tokenFile: resolveFile(text(given['token-file'], [...path, 'token-file'])) },
   };
-}
-
-/** Where in the text a problem is: at its node, or at the nearest one around it that there is. */
-function offsetOf(document: Document, { path, problem }: RuleProblem): number {
-  const unknown = /^unknown key ([^:]*):/.exec(problem)?.[1];
-  for (let length = path.length; length >= 0; length -= 1) {
-    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
-    if (unknown !== undefined && isMap(node)) {
-      const key = node.items.find((item) => isScalar(item.key) && String(item.key.value) === unknown)?.key;
-      if (isScalar(key) && key.range) return key.range[0];
-    }
-    const range = (node as { range?: readonly [number, number, number] | null } | undefined | null)?.range;
-    if (range) return range[0];
-  }
-  return 0;
 }
 
 function invalid(detail: string): SmartZoneError {

@@ -6,9 +6,9 @@ import { SmartZoneError } from '../errors.js';
 export const Header = { alg: 1, crit: 2, kid: 4, iv: 5, partialIv: 6 } as const;
 
 /** Algorithms (RFC 9053; HPKE-3-KE has the value that draft-ietf-cose-hpke-27 assumes). */
-export const Algorithm = { EdDSA: -8, A128GCM: 1, HPKE3KE: 49 } as const;
+export const Algorithm = { EdDSA: -8, A128GCM: 1, HMAC256: 5, HPKE3KE: 49 } as const;
 
-export const CoseTag = { Encrypt0: 16, Sign1: 18, Encrypt: 96 } as const;
+export const CoseTag = { Encrypt0: 16, Mac0: 17, Sign1: 18, Encrypt: 96 } as const;
 
 export interface CoseHeaders {
   /** As received: what is authenticated. */

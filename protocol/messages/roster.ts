@@ -19,7 +19,7 @@ import { keyWithKid, openSigned, sealSigned } from '../signed.js';
 import { securityLevelCodec, type SecurityLevel } from './hello.js';
 import { followSuccession, MOST_LINKS, type Owners } from './owners.js';
 
-const ROLE_NUMBER = { sensor: 1, rules: 2, publisher: 3 } as const;
+export const ROLE_NUMBER = { sensor: 1, rules: 2, publisher: 3 } as const;
 export type Role = keyof typeof ROLE_NUMBER;
 
 export interface Member {

@@ -96,6 +96,8 @@ enum sz_code {
     SZ_MODEL_IMPORT = 704, /* the model file cannot be imported */
     SZ_PICTURE_INVALID = 705, /* the picture cannot be read */
     SZ_TIMED_OUT = 706, /* no answer in time */
+    SZ_EVIDENCE_REJECTED = 707, /* the device's evidence is not what the policy asks for */
+    SZ_INVITATION_INVALID = 708, /* the invitation is damaged, used or too old */
 };
 
 #endif

@@ -14,16 +14,26 @@ $(OUT)/ta_host: ta_host.c $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
 # The same, built for one owner (OWNER_KEY=): the one whose seed is 32 bytes of 7 (test/ta/one-owner.test.ts).
 ONE_OWNER := ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c
 ONE_OWNER_BYTES := $(shell printf '%s' $(ONE_OWNER) | sed 's/../0x&,/g')
-$(OUT)/host/one_owner.o: ../trust/on_owner.c ta_host.mk
+ONE_OWNER_OBJECTS := $(OUT)/host/one_owner/on_owner.o $(OUT)/host/one_owner/security_level.o
+$(ONE_OWNER_OBJECTS): $(OUT)/host/one_owner/%.o: ../trust/%.c ta_host.mk
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) '-DSZ_OWNER_KEY={$(ONE_OWNER_BYTES)}' -MMD -MP -c $< -o $@
 
-$(OUT)/ta_host_one_owner: ta_host.c $(OUT)/host/one_owner.o \
-		$(filter-out $(OUT)/host/trust/on_owner.o,$(TA_HOST_OBJECTS)) $(ENGINE_ASAN)
+$(OUT)/ta_host_one_owner: ta_host.c $(ONE_OWNER_OBJECTS) \
+		$(filter-out $(OUT)/host/trust/on_owner.o $(OUT)/host/trust/security_level.o,$(TA_HOST_OBJECTS)) $(ENGINE_ASAN)
 	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ $(TA_HOST_LINK) -o $@
 
-PROGRAMS += $(OUT)/ta_host $(OUT)/ta_host_one_owner
--include $(TA_HOST_OBJECTS:.o=.d) $(OUT)/host/one_owner.d
+# The same with label epochs that end after 8 records, or two seconds (test/ta/epochs.test.ts).
+$(OUT)/host/short_epoch.o: ../trust/epoch.c ta_host.mk
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) -DSZ_EPOCH_RECORDS=8 -DSZ_EPOCH_MS=2000 -MMD -MP -c $< -o $@
+
+$(OUT)/ta_host_short_epoch: ta_host.c $(OUT)/host/short_epoch.o \
+		$(filter-out $(OUT)/host/trust/epoch.o,$(TA_HOST_OBJECTS)) $(ENGINE_ASAN)
+	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ $(TA_HOST_LINK) -o $@
+
+PROGRAMS += $(OUT)/ta_host $(OUT)/ta_host_one_owner $(OUT)/ta_host_short_epoch
+-include $(TA_HOST_OBJECTS:.o=.d) $(ONE_OWNER_OBJECTS:.o=.d) $(OUT)/host/short_epoch.d
 
 # The same with one source replaced by a copy that has a fault: tests show with it that they can fail (test/ta/model/faults.ts).
 # make FAULTY=trust/roster.c FAULTY_COPY=/tmp/roster.c FAULTY_HOST=/tmp/ta_host /tmp/ta_host

@@ -5,8 +5,15 @@
 
 #include <string.h>
 
-enum { RECORDS_MOST = 1 << 20, MAX_SENDERS = SZ_MAX_MEMBERS + 1 };
-static const uint64_t LIFETIME_MS = (uint64_t)24 * 60 * 60 * 1000;
+/* How long an epoch lasts; tests build the TA with less. */
+#ifndef SZ_EPOCH_RECORDS
+#define SZ_EPOCH_RECORDS (1u << 20)
+#endif
+#ifndef SZ_EPOCH_MS
+#define SZ_EPOCH_MS ((uint64_t)24 * 60 * 60 * 1000)
+#endif
+
+enum { MAX_SENDERS = SZ_MAX_MEMBERS + 1 };
 
 struct sender {
     enum sz_purpose purpose;
@@ -35,7 +42,7 @@ void sz_epoch_next(void)
 
 const struct sz_epoch *sz_epoch_now(void)
 {
-    if (now.records >= RECORDS_MOST || sz_uptime_ms() - now.began > LIFETIME_MS) {
+    if (now.records >= SZ_EPOCH_RECORDS || sz_uptime_ms() - now.began > SZ_EPOCH_MS) {
         sz_epoch_next();
     }
     return &now.epoch;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <tee_internal_api.h>
 
-enum { HARDWARE_ANTI_ROLLBACK = 1000, SANDBOX_MAX = 96 };
+enum { HARDWARE_ANTI_ROLLBACK = 1000, SANDBOX_MAX = 96, HEX_SIZE = 2 * SZ_SHA256_SIZE + 1 };
 
 /* A build that is signed with a key of its own, and for a board whose secure memory is protected, says so:
  * the TA itself can measure neither. */
@@ -15,12 +15,19 @@ enum { HARDWARE_ANTI_ROLLBACK = 1000, SANDBOX_MAX = 96 };
 #define SZ_PROTECTED_MEMORY 0
 #endif
 
+/* Of the sources (settings.mk). */
+#ifndef SZ_SOURCES_SHA256
+#define SZ_SOURCES_SHA256 "unknown"
+#endif
+
 static struct {
     bool software;
     char sandbox[SANDBOX_MAX];
     bool zero_key_known;
     bool zero_key;                       /* the hardware unique key is all zeros */
     uint32_t anti_rollback, system_time; /* protection levels (GlobalPlatform): 100 Linux, 1000 hardware */
+    bool memory_known;
+    char memory[HEX_SIZE]; /* SHA-256 of the TA's code and constants, as OP-TEE measured it */
     uint32_t level;
 } found;
 
@@ -62,6 +69,39 @@ static void test_unique_key(void)
     sz_wipe(measured, sizeof measured);
 }
 
+/* OP-TEE's attestation pseudo TA, where it was built with it, hashes the pages of its caller that nobody
+ * writes. It signs the hash as well, with a key that nothing vouches for: only the hash is of use. */
+static void measure_memory(void)
+{
+    static const TEE_UUID attestation_pta = {
+        0x39800861, 0x182a, 0x4720, {0x9b, 0x67, 0x2b, 0xcd, 0x62, 0x2b, 0xc0, 0xb5}};
+    enum { HASH_TA_MEMORY = 2, SIGNATURE_MAX = 512 };
+    static const char digits[] = "0123456789abcdef";
+    uint8_t nonce[SZ_SHA256_SIZE] = {0};
+    uint8_t hash[SZ_SHA256_SIZE + SIGNATURE_MAX];
+    TEE_TASessionHandle session = TEE_HANDLE_NULL;
+    TEE_Param params[TEE_NUM_PARAMS] = {0};
+    const uint32_t types = TEE_PARAM_TYPES(TEE_PARAM_TYPE_MEMREF_INPUT, TEE_PARAM_TYPE_MEMREF_OUTPUT,
+                                           TEE_PARAM_TYPE_NONE, TEE_PARAM_TYPE_NONE);
+    if (TEE_OpenTASession(&attestation_pta, TEE_TIMEOUT_INFINITE, 0, NULL, &session, NULL) != TEE_SUCCESS) {
+        return;
+    }
+    params[0].memref.buffer = nonce;
+    params[0].memref.size = sizeof nonce;
+    params[1].memref.buffer = hash;
+    params[1].memref.size = sizeof hash;
+    if (TEE_InvokeTACommand(session, TEE_TIMEOUT_INFINITE, HASH_TA_MEMORY, types, params, NULL) ==
+            TEE_SUCCESS &&
+        params[1].memref.size >= SZ_SHA256_SIZE) {
+        for (size_t i = 0; i < SZ_SHA256_SIZE; i++) {
+            found.memory[2 * i] = digits[hash[i] >> 4];
+            found.memory[2 * i + 1] = digits[hash[i] & 15];
+        }
+        found.memory_known = true;
+    }
+    TEE_CloseTASession(session);
+}
+
 void sz_security_level_find(void)
 {
     size_t length = sizeof found.sandbox;
@@ -78,6 +118,7 @@ void sz_security_level_find(void)
         found.system_time = 0;
     }
     test_unique_key();
+    measure_memory();
     if (found.software) {
         found.level = 0;
     } else if (!SZ_OWN_SIGNING_KEY || !SZ_PROTECTED_MEMORY || !found.zero_key_known || found.zero_key) {
@@ -92,37 +133,56 @@ uint32_t sz_security_level(void)
     return found.level;
 }
 
-static void put_name(struct sz_cbor_writer *w, const char *name)
+static void put_text(struct sz_cbor_writer *w, const char *name, const char *value, bool measured)
 {
     sz_cbor_put_text(w, name);
     sz_cbor_put_array(w, 2);
+    sz_cbor_put_text(w, value);
+    sz_cbor_put_bool(w, measured);
+}
+
+static void put_number(struct sz_cbor_writer *w, const char *name, uint32_t value)
+{
+    sz_cbor_put_text(w, name);
+    sz_cbor_put_array(w, 2);
+    sz_cbor_put_uint(w, value);
+    sz_cbor_put_bool(w, true);
+}
+
+static const char *owner_key(void)
+{
+#ifdef SZ_OWNER_KEY
+    return "compiled in";
+#else
+    return "any";
+#endif
 }
 
 /* Keys in the order of their encoding: shorter first. */
 void sz_security_items_write(struct sz_cbor_writer *w)
 {
-    sz_cbor_put_map(w, found.software ? 7 : 6);
-    put_name(w, "tee");
-    sz_cbor_put_text(w, found.software ? "software" : "op-tee");
-    sz_cbor_put_bool(w, found.software); /* nothing measures that it is not */
+    sz_cbor_put_map(w, 8u + found.software + found.memory_known);
+    put_text(w, "tee", found.software ? "software" : "op-tee",
+             found.software); /* nothing measures that it is not */
     if (found.software) {
-        put_name(w, "sandbox");
-        sz_cbor_put_text(w, found.sandbox);
-        sz_cbor_put_bool(w, true);
+        put_text(w, "sandbox", found.sandbox, true);
     }
-    put_name(w, "unique-key");
-    sz_cbor_put_text(w, !found.zero_key_known ? "unknown" : found.zero_key ? "all zeros" : "not all zeros");
-    sz_cbor_put_bool(w, found.zero_key_known);
-    put_name(w, "ta-signing-key");
-    sz_cbor_put_text(w, SZ_OWN_SIGNING_KEY ? "own" : "public default");
-    sz_cbor_put_bool(w, false);
-    put_name(w, "system-time-level"); /* 100: Linux may stop leases and epochs from running out */
-    sz_cbor_put_uint(w, found.system_time);
-    sz_cbor_put_bool(w, true);
-    put_name(w, "anti-rollback-level");
-    sz_cbor_put_uint(w, found.anti_rollback);
-    sz_cbor_put_bool(w, true);
-    put_name(w, "secure-memory-protected");
+    put_text(w, "owner-key", owner_key(), false);
+    put_text(w, "unique-key",
+             !found.zero_key_known ? "unknown"
+             : found.zero_key      ? "all zeros"
+                                   : "not all zeros",
+             found.zero_key_known);
+    put_text(w, "sources-sha256", SZ_SOURCES_SHA256, false);
+    put_text(w, "ta-signing-key", SZ_OWN_SIGNING_KEY ? "own" : "public default", false);
+    if (found.memory_known) {
+        put_text(w, "ta-memory-sha256", found.memory, true);
+    }
+    put_number(w, "system-time-level",
+               found.system_time); /* 100: Linux may stop leases and epochs from running out */
+    put_number(w, "anti-rollback-level", found.anti_rollback);
+    sz_cbor_put_text(w, "secure-memory-protected");
+    sz_cbor_put_array(w, 2);
     sz_cbor_put_bool(w, SZ_PROTECTED_MEMORY && !found.software);
     sz_cbor_put_bool(w, false);
 }

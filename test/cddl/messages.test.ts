@@ -203,6 +203,29 @@ test.each<[string, sz.Roster]>([
   expect(sz.verifyRoster(bytes, [publisher.publicKey, owner.publicKey])).toEqual(roster);
 });
 
+test('invitation, request and reply', () => {
+  const invitation: sz.Invitation = {
+    secret: fill(16, 60),
+    owner: owner.publicKey,
+    role: 'sensor',
+    name: 'porch ä',
+    end: 1_790_000_900,
+    broker: 'mqtts://home.example:8883',
+    prefix: 'smartzone/hall',
+  };
+  isItemOf('invitation', sz.encodeInvitation(invitation));
+  const line = sz.invitationLine(invitation);
+  expect(line).toMatch(/^szi1\.[\w-]+$/);
+  expect(sz.parseInvitationLine(` ${line}\n`)).toEqual(invitation);
+  const request = { signingKey: sensor.publicKey, agreementKey: prekey.publicKey };
+  const sealed = sz.sealInviteRequest(request, invitation.secret);
+  isItemOf('invite-request', sealed);
+  expect(sz.openInviteRequest(sealed, invitation.secret)).toEqual(request);
+  const reply = { request: sz.inviteRequestDigest(sealed), status: 0, rosterVersion: 4 };
+  isItemOf('invite-reply', sz.sealInviteReply(reply, invitation.secret));
+  expect(sz.openInviteReply(sz.sealInviteReply(reply, invitation.secret), invitation.secret)).toEqual(reply);
+});
+
 test('offer', () => {
   const offer: sz.Offer = {
     channel,
@@ -406,7 +429,7 @@ test('model: header, golden test, manifest, offer, package', () => {
 afterAll(() => {
   /** Not messages of their own. */
   const parts = new Set(
-    `kid public-key nonce digest channel-id zone-id name seconds millis security-level signed input-shape
+    `kid public-key nonce digest channel-id zone-id name seconds millis security-level signed mac0 input-shape
      format claim reset rollback rebase rotate member device zone results suit-digest suit-manifest segment`.split(
       /\s+/,
     ),

@@ -1,5 +1,6 @@
 import { AgreementKey, SigningKey } from '../../protocol/keys.js';
 import { asChannelId, type Kid } from '../../protocol/kid.js';
+import { signEvidence, type Evidence } from '../../protocol/messages/evidence.js';
 import { decodeFrame, type Frame } from '../../protocol/messages/frame.js';
 import { signHello, type Hello } from '../../protocol/messages/hello.js';
 import type { InputShape } from '../../protocol/messages/input-shape.js';
@@ -63,6 +64,24 @@ export class MessageDevice {
         securityLevel: 0,
         packingTarget: 'ref',
         ...(this.inputShape === undefined ? {} : { inputShape: this.inputShape }),
+        ...change,
+      },
+      this.signing,
+    );
+  }
+
+  evidence(nonce: Uint8Array, change: Partial<Evidence> = {}): Uint8Array {
+    return signEvidence(
+      {
+        nonce,
+        debug: 0,
+        bootNonce: this.bootNonce,
+        softwareVersion: ['0.1.0'],
+        taUuid: new Uint8Array(16),
+        rosterVersion: this.rosterVersion,
+        modelSequence: this.modelSequence,
+        securityLevel: 0,
+        items: new Map([['tee', { value: 'software', measured: true }]]),
         ...change,
       },
       this.signing,

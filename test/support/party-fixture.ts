@@ -1,6 +1,7 @@
 import { startBroker, type DevBroker } from '../../broker-dev/broker.js';
 import { generateKeys, publicOf, type PartyKeys } from '../../clients/keys/index.js';
 import { BrokerLink } from '../../clients/link/index.js';
+import type { Evidence } from '../../protocol/messages/evidence.js';
 import { signRoster, type Roster } from '../../protocol/messages/roster.js';
 import { Topics } from '../../protocol/topics.js';
 import type { MessageDevice } from './message-device.js';
@@ -76,6 +77,13 @@ export class PartyFixture {
       },
       owner.signing,
     );
+  }
+
+  /** The device answers everybody who asks for evidence. */
+  async answerEvidence(device: MessageDevice, change: Partial<Evidence> = {}): Promise<void> {
+    await this.adversary.subscribe(topics.evidenceRequest, ({ payload }) => {
+      void this.adversary.publish(topics.evidenceReply, device.evidence(payload, change));
+    });
   }
 
   retain(topic: string, payload: Uint8Array): Promise<void> {

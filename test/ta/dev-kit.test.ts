@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readTaFile } from '../../clients/cli/doctor/ta-file.js';
 import { TA_UUID, VERSION_NUMBER } from '../../protocol/codes.js';
+import { taSourcesDigest } from '../support/ta-sources.js';
 import { agreement, Headers, matches, OWN_HEADERS } from './headers.js';
 
 /* The project's own TEE headers against those of a real TA dev kit: TA_DEV_KIT_DIR names it, as for `make -C ta`. */
@@ -71,6 +72,8 @@ const header = (name: string): string => readFileSync(join(OWN_HEADERS, name), '
     // Signed header ("HSTO", little-endian; OP-TEE's signed_hdr.h), then the program.
     expect(readFileSync(ta).readUInt32LE(0)).toBe(0x4f545348);
     expect(statSync(ta).size).toBeLessThan(512 * 1024);
+    // What its evidence will say of its sources.
+    expect(readFileSync(ta).includes(taSourcesDigest())).toBe(true);
     // What smart-zone doctor reads in it; 8 MiB are a Pi 3's memory for TAs.
     const { memory = 0, ...is } = readTaFile(readFileSync(ta));
     expect(is).toEqual({ uuid: TA_UUID, version: VERSION_NUMBER });

@@ -73,7 +73,10 @@ export class TaHost {
    * @param program of ta/test/ta_host.mk
    * @param heapKib the TA's heap; default a Pi 3's
    */
-  static create(program: 'ta_host' | 'ta_host_one_owner' = 'ta_host', heapKib?: number): TaHost {
+  static create(
+    program: 'ta_host' | 'ta_host_one_owner' | 'ta_host_short_epoch' = 'ta_host',
+    heapKib?: number,
+  ): TaHost {
     const root = fileURLToPath(new URL('../..', import.meta.url));
     const made = spawnSync(
       'make',

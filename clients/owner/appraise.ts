@@ -1,0 +1,89 @@
+import type { Evidence, EvidenceValue } from '../../protocol/messages/evidence.js';
+import { DEBUG_WORDS, type Expectation, type Policy } from './policy.js';
+import { levelName } from './security-level.js';
+
+/** One thing that a policy asks for, and what the device says of it. */
+export interface Appraised {
+  readonly item: string;
+  readonly expected: string;
+  readonly got: string;
+  /** False: the TA only asserts it, and so would one that lies. */
+  readonly measured: boolean;
+  readonly passed: boolean;
+}
+
+export interface Appraisal {
+  readonly passed: boolean;
+  /** In the order: what every evidence has, then the policy's items. */
+  readonly checks: readonly Appraised[];
+}
+
+/**
+ * Compares evidence, verified before (`verifyEvidence`, `Owner.evidence`), with the reference values of a policy.
+ * @param newestRoster the version that a policy means by "newest"
+ */
+export function appraise(evidence: Evidence, policy: Policy, newestRoster: number): Appraisal {
+  const checks: Appraised[] = [];
+  const check = (item: string, expected: string, got: string, passed: boolean, measured = false): void => {
+    checks.push({ item, expected, got, measured, passed });
+  };
+  const { level, uuid, version, debug, roster, model } = policy;
+  if (level !== undefined) {
+    const got = evidence.securityLevel;
+    check('level', `${levelName(level)} or more`, levelName(got), got >= level);
+  }
+  if (uuid !== undefined) {
+    const got = uuidText(evidence.taUuid);
+    check('uuid', uuid.join(' or '), got, uuid.includes(got));
+  }
+  if (version !== undefined) {
+    const got = evidence.softwareVersion.join(' ');
+    check('version', version.join(' or '), got, version.includes(got));
+  }
+  if (debug !== undefined)
+    check(
+      'debug',
+      `${DEBUG_WORDS[debug] ?? debug} or more`,
+      DEBUG_WORDS[evidence.debug],
+      evidence.debug >= debug,
+    );
+  if (roster !== undefined) {
+    const least = roster === 'newest' ? newestRoster : roster;
+    check('roster', `${least} or more`, String(evidence.rosterVersion), evidence.rosterVersion >= least);
+  }
+  if (model !== undefined)
+    check('model', `${model} or more`, String(evidence.modelSequence), evidence.modelSequence >= model);
+  for (const [name, expectation] of policy.items) {
+    const item = evidence.items.get(name);
+    const got = item === undefined ? 'absent' : String(item.value);
+    check(name, expected(expectation), got, meets(item, expectation), item?.measured === true);
+  }
+  return { passed: checks.every(({ passed }) => passed), checks };
+}
+
+/** In the form that people know. */
+export function uuidText(uuid: Uint8Array): string {
+  return Buffer.from(uuid)
+    .toString('hex')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+function meets(
+  item: { readonly value: EvidenceValue; readonly measured: boolean } | undefined,
+  { oneOf, least, measured }: Expectation,
+): boolean {
+  return (
+    item !== undefined &&
+    (oneOf === undefined || oneOf.includes(item.value)) &&
+    (least === undefined || (typeof item.value === 'number' && item.value >= least)) &&
+    (measured === undefined || item.measured)
+  );
+}
+
+function expected({ oneOf, least, measured }: Expectation): string {
+  return [
+    ...(oneOf === undefined ? [] : [oneOf.join(' or ')]),
+    ...(least === undefined ? [] : [`${least} or more`]),
+    ...(measured === undefined ? [] : ['measured']),
+  ].join(', ');
+}
