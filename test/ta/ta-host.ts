@@ -38,6 +38,9 @@ export interface TaHostOptions {
   readonly heapKib?: number;
   /** Where the TEE's clock stands, in seconds; default: it goes. */
   readonly clock?: number;
+  /** The directory of trusted storage, which stays; default: a fresh one, which goes with stop(). */
+  readonly storage?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The TA's own sources in one process under AddressSanitizer and UndefinedBehaviorSanitizer (ta/test/ta_host.c). */
@@ -51,12 +54,14 @@ export class TaHost {
     path: string,
     /** The directory of trusted storage, for tests that damage it, take it away or put back an older copy. */
     readonly storage: string,
-    { heapKib, clock }: TaHostOptions = {},
+    { heapKib, clock, env: more }: TaHostOptions = {},
+    private readonly keepStorage = false,
   ) {
     const env = {
       ...process.env,
       ...(heapKib !== undefined && { TA_HOST_HEAP_KIB: String(heapKib) }),
       ...(clock !== undefined && { TA_HOST_CLOCK: String(clock) }),
+      ...more,
     };
     this.#child = spawn(path, [storage], { stdio: 'pipe', env });
     this.#child.stdout.on('data', (chunk: Buffer) => {
@@ -89,7 +94,13 @@ export class TaHost {
 
   /** @param path of a program that was built from ta/test/ta_host.c */
   static of(path: string, options: TaHostOptions = {}): TaHost {
-    return new TaHost(path, mkdtempSync(join(tmpdir(), 'ta-storage-')), options);
+    const { storage } = options;
+    return new TaHost(
+      path,
+      storage ?? mkdtempSync(join(tmpdir(), 'ta-storage-')),
+      options,
+      storage !== undefined,
+    );
   }
 
   /** Requests must not overlap. */
@@ -143,7 +154,7 @@ export class TaHost {
     const ended = new Promise<number | null>((resolve) => this.#child.once('exit', resolve));
     this.#child.stdin.end();
     const code = await ended;
-    rmSync(this.storage, { recursive: true, force: true });
+    if (!this.keepStorage) rmSync(this.storage, { recursive: true, force: true });
     if (code !== 0) throw new Error(`the TA ended with ${code}: ${this.#complaints.slice(0, 4000)}`);
   }
 
