@@ -14,6 +14,8 @@ export interface AgentProcessOptions {
   readonly prefix: string;
   /** More of the agent's configuration, by dotted key. */
   readonly set?: Readonly<Record<string, string | number | boolean>>;
+  /** The model directory lies on a file system of its own, of so many bytes (a tmpfs that only the agent sees; takes the right to mount). */
+  readonly modelDisk?: number;
   /** More environment variables, for the software TEE as well. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -28,7 +30,6 @@ interface AgentProcessEvents {
 /** The agent as users run it, a process of its own, with the software TEE that it starts. */
 export class AgentProcess extends EventEmitter<AgentProcessEvents> {
   readonly teeFolder: string;
-  readonly modelFolder: string;
   readonly log: AgentLogLine[] = [];
   readonly #options: AgentProcessOptions;
   readonly #config: string;
@@ -40,7 +41,6 @@ export class AgentProcess extends EventEmitter<AgentProcessEvents> {
     const { folder, brokerUrl, prefix } = options;
     this.#options = options;
     this.teeFolder = join(folder, 'tee');
-    this.modelFolder = join(folder, 'models');
     this.#config = join(folder, 'agent.json');
     mkdirSync(folder, { recursive: true });
     const config = {
@@ -48,7 +48,7 @@ export class AgentProcess extends EventEmitter<AgentProcessEvents> {
       topics: { prefix },
       broker: { url: brokerUrl, reconnectMinMs: 50, reconnectMaxMs: 500 },
       tee: { library: 'soft', storageDir: this.teeFolder },
-      models: { directory: this.modelFolder },
+      models: { directory: join(folder, 'models') },
     };
     writeFileSync(this.#config, `${JSON.stringify(config, null, 2)}\n`);
   }
@@ -67,7 +67,15 @@ export class AgentProcess extends EventEmitter<AgentProcessEvents> {
       '--set',
       `${key}=${value}`,
     ]);
-    const child = spawn(process.execPath, [main, '--config', this.#config, ...set], {
+    const [program = '', ...args] = [
+      ...this.#onDisk(),
+      process.execPath,
+      main,
+      '--config',
+      this.#config,
+      ...set,
+    ];
+    const child = spawn(program, args, {
       stdio: ['ignore', 'inherit', 'pipe'],
       env: { ...process.env, ...this.#options.env },
       // Ctrl-C is for us: what is under way is worked off before the agent is told to stop.
@@ -76,6 +84,20 @@ export class AgentProcess extends EventEmitter<AgentProcessEvents> {
     this.#child = child;
     this.#exited = new Promise((resolve) => child.once('exit', () => resolve()));
     createInterface({ input: child.stderr }).on('line', (text) => this.#line(text));
+  }
+
+  /** In a mount namespace of its own; exec keeps the process. */
+  #onDisk(): readonly string[] {
+    const { folder, modelDisk } = this.#options;
+    if (modelDisk === undefined) return [];
+    const script = 'mkdir -p "$1" && mount -t tmpfs -o size="$2" none "$1" && shift 2 && exec "$@"';
+    return ['unshare', '--mount', 'sh', '-c', script, 'sh', join(folder, 'models'), String(modelDisk)];
+  }
+
+  /** The model directory, as seen from here. */
+  get modelFolder(): string {
+    const { folder, modelDisk } = this.#options;
+    return join(modelDisk === undefined ? '/' : `/proc/${this.pid}/root`, folder, 'models');
   }
 
   get pid(): number {

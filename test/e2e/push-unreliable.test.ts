@@ -2,19 +2,11 @@
  * A push over a network that loses, doubles and delays messages, and a broker that is killed twenty times meanwhile: it completes, and
  * the device fetches little more than the package.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import {
-  pack,
-  signPackage,
-  importTflite,
-  EngineTool,
-  type SealedModel,
-} from '../../clients/publisher/index.js';
+import { signPackage, type SealedModel } from '../../clients/publisher/index.js';
 import { toHex } from '../../protocol/bytes.js';
 import { inputBytes } from '../../protocol/messages/input-shape.js';
 import { availableBrokers } from './brokers.js';
-import { shared } from '../models/shared.js';
+import { packLargeModel, sizeOf } from './large-model.js';
 import { preparePush } from './publishing.js';
 import { UnreliableNetwork } from './unreliable-network.js';
 import { until, World } from './world.js';
@@ -28,13 +20,7 @@ describe.each(availableBrokers())('over %s', (broker) => {
   let model: SealedModel;
 
   beforeAll(async () => {
-    const file = 'tf2_mobilenet_v2_1.0_224_ptq.tflite';
-    model = await pack(importTflite(new Uint8Array(readFileSync(join(shared, 'models', file))), file), {
-      name: 'a large one',
-      results: { kind: 'topK', k: 5 },
-      target: EngineTool.find().target(),
-      segmentBytes: 5 * 1024,
-    });
+    model = await packLargeModel({ segmentBytes: 5 * 1024 });
     world = await World.create({
       broker,
       between: async (url) => (network = await UnreliableNetwork.start(url, 20261128)).url,
@@ -47,7 +33,7 @@ describe.each(availableBrokers())('over %s', (broker) => {
 
   test(`5 % lost, 5 % doubled, 5 % delayed, ${KILLS} deaths of the broker`, async () => {
     const signed = signPackage(model, world.home.publisherKeys.signing, 2);
-    const size = model.segments.reduce((sum, { length }) => sum + length, 0);
+    const size = sizeOf(model);
     let fetched = 0;
     network.onDelivered = (topic, bytes) => (fetched += topic.includes('/segment/') ? bytes : 0);
     network.faults = FAULTS;

@@ -27,6 +27,8 @@ export interface WorldOptions {
   readonly between?: (brokerUrl: string) => Promise<string>;
   /** The agent's configuration, by dotted key. */
   readonly agent?: Readonly<Record<string, string | number | boolean>>;
+  /** Bytes of a file system of its own for the model directory. */
+  readonly modelDisk?: number;
   /** A folder with another supervisor and TA than those in build/. */
   readonly tee?: string;
 }
@@ -64,6 +66,7 @@ export class World {
         folder: join(folder, 'agent'),
         brokerUrl: (await options.between?.(broker.url)) ?? broker.url,
         prefix: PREFIX,
+        ...(options.modelDisk !== undefined && { modelDisk: options.modelDisk }),
         ...(options.tee !== undefined && { env: teeFrom(options.tee, join(folder, 'agent', 'tee')) }),
         set: {
           ...(options.tee !== undefined && { 'tee.library': resolve('build/libteec-soft.so') }),
