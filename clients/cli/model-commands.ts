@@ -38,7 +38,9 @@ import {
   withQuantiseFlags,
   type QuantiseFlags,
 } from './model-quantise.js';
+import { addRollbackCommand } from './owner-device-commands.js';
 import { addPushCommand } from './model-push.js';
+import { addModelStatusCommand } from './model-state.js';
 import { addVerifyCommand } from './model-verify.js';
 import { printable } from './output.js';
 import { seenPath } from './places.js';
@@ -117,6 +119,8 @@ export function addModelCommands(program: Command): void {
   addQuantiseCommand(model);
   addVerifyCommand(model);
   addPushCommand(model);
+  addModelStatusCommand(model);
+  addRollbackCommand(model);
 
   const wrap = deviceCommand(
     model,

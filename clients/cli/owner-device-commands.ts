@@ -15,6 +15,23 @@ interface ClaimFlags extends OwnerCommandFlags {
   readonly yes?: boolean;
 }
 
+/** `owner rollback`, and the same as `model rollback`: only an owner may choose an older model. */
+export function addRollbackCommand(parent: Command): void {
+  ownerCommand(
+    parent,
+    'rollback <device>',
+    'the device goes back to the model before the committed one',
+    async ({ environment, owner: self, flags, link, args }) => {
+      const which = args[0] ?? '';
+      await self.rollbackModel(await link(), which, flags.timeout * 1000);
+      environment.output.result(
+        { rollback: which },
+        `${printable(which)}: the model before is in force again`,
+      );
+    },
+  );
+}
+
 export function addOwnerDeviceCommands(owner: Command): void {
   withDevice(
     ownerCommand<ClaimFlags>(
@@ -81,19 +98,7 @@ export function addOwnerDeviceCommands(owner: Command): void {
     },
   ).addHelpText('after', '\nThe key of the owner itself: smart-zone owner rotate-key');
 
-  ownerCommand(
-    owner,
-    'rollback <device>',
-    'the device goes back to the model before the committed one',
-    async ({ environment, owner: self, flags, link, args }) => {
-      const which = args[0] ?? '';
-      await self.rollbackModel(await link(), which, flags.timeout * 1000);
-      environment.output.result(
-        { rollback: which },
-        `${printable(which)}: the model before is in force again`,
-      );
-    },
-  );
+  addRollbackCommand(owner);
 
   ownerCommand(
     owner,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { kidToHex } from '../../protocol/kid.js';
-import { codeName, isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
+import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 import { verifyHello, type VerifiedHello } from '../../protocol/messages/hello.js';
 import { verifyModelStatus, type DeviceModelStatus } from '../../protocol/messages/model-status.js';
 import { Topics } from '../../protocol/topics.js';
@@ -16,6 +16,7 @@ import {
   type DeviceFlags,
   type GlobalOptions,
 } from './environment.js';
+import { describeModels } from './model-state.js';
 import { printable } from './output.js';
 
 interface StatusFlags extends GlobalOptions, BrokerFlags, DeviceFlags {
@@ -70,7 +71,7 @@ async function status(environment: Environment, flags: StatusFlags): Promise<voi
     `agent:  ${describe(state)}`,
     ...describeHello(verified),
     `model:  ${describe(withoutSigned(model))}`,
-    ...describeModels(signed),
+    ...(signed === undefined ? [] : [`        signed: ${describeModels(signed).join('; ')}`]),
   ]);
 }
 
@@ -89,19 +90,6 @@ function signedWord(model: unknown, hello: VerifiedHello | undefined): DeviceMod
 function withoutSigned(model: unknown): unknown {
   if (typeof model !== 'object' || model === null) return model;
   return Object.fromEntries(Object.entries(model).filter(([key]) => key !== 'signed'));
-}
-
-function describeModels(status: DeviceModelStatus | undefined): string[] {
-  if (status?.committed === undefined) return [];
-  const { committed, previous, trial, floor, refused } = status;
-  const parts = [
-    `committed ${committed[0]}`,
-    ...(trial ? [`on trial, ${trial[0]} labels, start ${trial[1]}`] : []),
-    ...(previous ? [`can go back to ${previous[0]}`] : []),
-    `takes none up to ${floor}`,
-    ...(refused ? [`refused ${refused[0]}: ${codeName(refused[1]) ?? refused[1]}`] : []),
-  ];
-  return [`        signed: ${parts.join('; ')}`];
 }
 
 function describe(value: unknown): string {

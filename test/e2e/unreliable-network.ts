@@ -24,6 +24,8 @@ export class UnreliableNetwork {
   readonly counts = { messages: 0, lost: 0, duplicated: 0, delayed: 0 };
   /** Called for every PUBLISH that the client behind this proxy receives, doubles included. */
   onDelivered: (topic: string, bytes: number) => void = () => undefined;
+  /** Called for every PUBLISH that the client sends and that passes. */
+  onSent: (topic: string, bytes: number) => void = () => undefined;
   readonly #sockets = new Set<Socket>();
 
   private constructor(
@@ -116,6 +118,7 @@ class Direction {
       if (this.to.destroyed) return;
       this.to.write(message);
       if (this.toClient) this.network.onDelivered(topic, bytes);
+      else this.network.onSent(topic, bytes);
     };
     if (chance < lost + duplicated) {
       counts.duplicated += 1;

@@ -72,6 +72,8 @@ export class ModelPush extends EventEmitter<PushEvents> {
   readonly #options: PushOptions;
   readonly #packages: readonly Ready[];
   readonly #targets: readonly PushTarget[];
+  /** Devices that are offered the model now. */
+  #stage: readonly PushTarget[] = [];
   #stopped = false;
 
   private constructor(options: PushOptions) {
@@ -80,7 +82,10 @@ export class ModelPush extends EventEmitter<PushEvents> {
     this.#packages = options.packages.map(({ bytes, contentKey }) => {
       const content = readPackage(bytes);
       const topics = new PackageTopics(content.digest);
-      const sender = new SegmentSender(options.link, topics, content.segments);
+      const everybody = (): boolean =>
+        this.#stage.every(({ isFinal, wanted, digest }) => isFinal || wanted || (digest ?? own) !== own);
+      const own = toHex(content.digest);
+      const sender = new SegmentSender(options.link, topics, content.segments, everybody);
       return { ...content, contentKey, topics, sender };
     });
     const sequences = new Set(this.#packages.map(({ manifest }) => manifest.sequence));
@@ -96,6 +101,11 @@ export class ModelPush extends EventEmitter<PushEvents> {
 
   get reports(): readonly TargetReport[] {
     return this.#targets.map(({ report }) => report);
+  }
+
+  /** Bytes of segments that went to the broker so far. */
+  get bytes(): number {
+    return this.#packages.reduce((sum, { sender }) => sum + sender.bytes, 0);
   }
 
   /** Stops offering and sending; run() then ends with what there is. */
@@ -120,8 +130,12 @@ export class ModelPush extends EventEmitter<PushEvents> {
         stopped = failures() > maxFailures;
         if (stopped || this.#stopped) break;
       }
-      const bytes = this.#packages.reduce((sum, { sender }) => sum + sender.bytes, 0);
-      return { stopped, targets: this.reports, bytes, seconds: (performance.now() - began) / 1000 };
+      return {
+        stopped,
+        targets: this.reports,
+        bytes: this.bytes,
+        seconds: (performance.now() - began) / 1000,
+      };
     } finally {
       for (const { sender } of this.#packages) await sender.stop();
       for (const end of unsubscribe) await end();
@@ -135,7 +149,7 @@ export class ModelPush extends EventEmitter<PushEvents> {
       const { topics, trust } = target;
       ends.push(await link.subscribe(topics.roster, ({ payload }) => trust.receiveRoster(payload)));
       ends.push(await link.subscribe(topics.hello, ({ payload }) => trust.receiveHello(payload)));
-      ends.push(await link.subscribe(topics.modelWant, ({ payload }) => this.#wanted(payload)));
+      ends.push(await link.subscribe(topics.modelWant, ({ payload }) => this.#wanted(target, payload)));
       ends.push(
         await link.subscribe(topics.modelStatus, ({ payload }) => {
           target.receiveStatus(payload);
@@ -146,7 +160,7 @@ export class ModelPush extends EventEmitter<PushEvents> {
     return ends;
   }
 
-  #wanted(payload: Uint8Array): void {
+  #wanted(target: PushTarget, payload: Uint8Array): void {
     let want;
     try {
       want = decodeModelWant(payload);
@@ -154,7 +168,9 @@ export class ModelPush extends EventEmitter<PushEvents> {
       return; // anyone can write there
     }
     const digest = toHex(want.manifestDigest);
-    this.#packages.find((each) => toHex(each.digest) === digest)?.sender.want(want.segments);
+    const newcomer = digest === target.digest && !target.wanted;
+    if (newcomer) target.wanted = true;
+    this.#packages.find((each) => toHex(each.digest) === digest)?.sender.want(want.segments, newcomer);
   }
 
   async #announce({ envelope, segments, topics }: Ready): Promise<void> {
@@ -169,6 +185,7 @@ export class ModelPush extends EventEmitter<PushEvents> {
   /** Offers to each device of a stage once its hello is believed, and waits for all of them. */
   async #bring(stage: readonly PushTarget[], stop: () => boolean): Promise<void> {
     const { timeoutMs = 60_000 } = this.#options;
+    this.#stage = stage;
     for (const target of stage) target.heard = performance.now();
     for (;;) {
       for (const target of stage) {

@@ -72,6 +72,8 @@ export class PushTarget {
   heard = performance.now();
   /** When anything was heard of it last, or the offer was sent. */
   answered = performance.now();
+  /** It has asked for segments. */
+  wanted = false;
   /** What was sent last, to be sent again while nothing is heard. */
   message: Uint8Array | undefined;
   word: DeviceModelStatus | undefined;

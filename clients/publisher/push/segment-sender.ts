@@ -3,6 +3,9 @@ import type { PackageTopics } from '../../../protocol/topics.js';
 
 /** Wants of many devices that come so close together are answered with one message a segment. */
 const GATHER_MS = 300;
+/** The first wants of a fleet come one after the other: so long after the last one whoever has not asked is away. */
+const AWAY_MS = 5_000;
+const AWAY_MOST_MS = 30_000;
 /** A want that was written before a segment arrived asks for it once more: not sent again so soon. */
 const SETTLE_MS = 800;
 const EXPIRY_S = 60;
@@ -13,6 +16,8 @@ export class SegmentSender {
   readonly #sentAt = new Map<number, number>();
   #running: Promise<void> | undefined;
   #stopped = false;
+  #began = false;
+  #newcomerAt = 0;
   #bytes = 0;
   #sent = 0;
 
@@ -20,6 +25,8 @@ export class SegmentSender {
     private readonly link: BrokerLink,
     private readonly topics: PackageTopics,
     private readonly segments: readonly Uint8Array[],
+    /** Whether all devices that will want segments have asked: before that nothing is sent, so that it is sent once. */
+    private readonly everybody: () => boolean = () => true,
   ) {}
 
   /** Bytes of segments given to the broker so far. */
@@ -32,8 +39,10 @@ export class SegmentSender {
     return this.#sent;
   }
 
-  want(indices: readonly number[]): void {
+  /** @param newcomer a device that had not asked before */
+  want(indices: readonly number[], newcomer = true): void {
     const now = performance.now();
+    if (newcomer) this.#newcomerAt = now;
     for (const index of indices) {
       const recent = now - (this.#sentAt.get(index) ?? -Infinity) < SETTLE_MS;
       if (index < this.segments.length && !recent) this.#demand.add(index);
@@ -48,6 +57,12 @@ export class SegmentSender {
 
   async #send(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
+    const end = performance.now() + AWAY_MOST_MS;
+    while (!this.#began && !this.#stopped && !this.everybody() && performance.now() < end) {
+      if (performance.now() - this.#newcomerAt > AWAY_MS) break;
+      await new Promise((resolve) => setTimeout(resolve, GATHER_MS / 6));
+    }
+    this.#began = true;
     while (this.#demand.size > 0 && !this.#stopped) {
       const index = Math.min(...this.#demand);
       const segment = this.segments[index] ?? new Uint8Array(0);
