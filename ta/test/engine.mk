@@ -1,6 +1,6 @@
 # S-Tinylib and Tinylibm.
 ENGINE_SOURCES := $(wildcard $(ROOT)/ta/tinylib/*.c $(ROOT)/ta/tinylib/*/*.c $(ROOT)/ta/tinylibm/*.c)
-ENGINE_HEADERS := $(wildcard $(ROOT)/ta/tinylib/*.h $(ROOT)/ta/tinylib/*/*.h $(ROOT)/ta/tinylibm/*.h *.h)
+ENGINE_HEADERS := $(wildcard $(ROOT)/ta/tinylib/*.h $(ROOT)/ta/tinylib/*/*.h $(ROOT)/ta/tinylibm/*.h engine_*.h)
 ENGINE_ASAN := $(patsubst $(ROOT)/ta/%.c,$(OUT)/asan/%.o,$(ENGINE_SOURCES))
 ENGINE_FAST := $(patsubst $(ROOT)/ta/%.c,$(OUT)/fast/%.o,$(ENGINE_SOURCES))
 

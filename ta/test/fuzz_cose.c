@@ -1,14 +1,17 @@
-/* COSE_Sign1 (also detached), COSE_Encrypt and records. The first byte of an input chooses the form, and
- * whether signatures and tags are taken as good. */
+/* COSE_Sign1 (also detached), COSE_Encrypt, records and bare HPKE (an encapsulated key and what is sealed
+ * under it). The first byte of an input chooses the form, and whether signatures and tags are taken as good.
+ */
 #include "fuzz.h"
 #include "trust/cose_encrypt.h"
 #include "trust/cose_record.h"
 #include "trust/cose_sign1.h"
 #include "trust/crypto.h"
+#include "trust/hpke.h"
 
 #include <string.h>
 
-enum { SIGN1, DETACHED, ENCRYPT, RECORD, FORMS, CHECKS_PASS = 0x80 };
+enum { CHECKS_PASS = 0x80 };
+static const char *const names[FUZZ_COSE_FORMS] = {"sign1", "detached", "encrypt", "record", "hpke"};
 
 static const uint8_t channel[SZ_CHANNEL_ID_SIZE] = {1, 2, 3, 4, 5, 6, 7, 8};
 static const uint8_t channel_key[SZ_AES_KEY_SIZE] = {9, 8, 7};
@@ -23,6 +26,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     size_t length;
     (void)argc;
     (void)argv;
+    (void)fuzz_form(0, names, FUZZ_COSE_FORMS); /* a wrong FUZZ_ONLY ends here */
     fuzz_random_restart();
     FUZZ_CHECK(sz_crypto_init() == SZ_OK);
     fuzz_parties_make();
@@ -30,7 +34,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         uint8_t head;
         fuzz_checks_pass = pass == 1;
         FUZZ_CHECK(sz_sign1_sign(&fuzz_owner.signing, PAYLOAD, AAD, out, sizeof out, &length) == SZ_OK);
-        head = (uint8_t)(SIGN1 | (pass ? CHECKS_PASS : 0));
+        head = (uint8_t)(FUZZ_SIGN1 | (pass ? CHECKS_PASS : 0));
         fuzz_seed(&head, 1, out, length);
         head++; /* the payload where nil should be */
         fuzz_seed(&head, 1, out, length);
@@ -42,6 +46,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         FUZZ_CHECK(sz_record_seal(channel, 0x010203, channel_key, AAD, PAYLOAD, out, sizeof out, &length) ==
                    SZ_OK);
         fuzz_seed(&head, 1, out, length);
+        head++;
+        FUZZ_CHECK(sz_hpke_seal(fuzz_owner.agreement.public_key, EXTRA, AAD, PAYLOAD, out,
+                                out + SZ_KEY_SIZE) == SZ_OK);
+        fuzz_seed(&head, 1, out, SZ_KEY_SIZE + PAYLOAD.length + SZ_TAG_SIZE);
     }
     return 0;
 }
@@ -58,6 +66,7 @@ static void read_sign1(struct sz_bytes message, bool detached)
     struct sz_sign1 read;
     const enum sz_code code =
         detached ? sz_sign1_read_detached(message, PAYLOAD, &read) : sz_sign1_read(message, &read);
+    FUZZ_TAKEN(code == SZ_OK);
     if (code != SZ_OK) {
         return;
     }
@@ -81,6 +90,7 @@ static void open_encrypt(struct sz_bytes message)
     size_t length = 99;
     const enum sz_code code =
         sz_encrypt_open(message, &fuzz_owner.agreement, EXTRA, AAD, out, sizeof out, &length);
+    FUZZ_TAKEN(code == SZ_OK || code == SZ_STALE_NONCE); /* good, for another receiver */
     FUZZ_CHECK(code == SZ_OK ? length <= sizeof out
                              : length == 0 && memcmp(out, nothing, sizeof nothing) == 0);
 }
@@ -94,6 +104,7 @@ static void open_record(struct sz_bytes message)
     size_t length = 0;
     enum sz_code code = sz_record_read(SZ_BYTES(prefix, first), message.length, &header);
     free(prefix);
+    FUZZ_TAKEN(code == SZ_OK);
     if (code != SZ_OK) {
         return;
     }
@@ -101,6 +112,18 @@ static void open_record(struct sz_bytes message)
     FUZZ_CHECK(header.ciphertext_at + header.ciphertext_length == message.length);
     code = sz_record_open(&header, channel_key, AAD, message.at, out, sizeof out, &length, NULL, NULL);
     FUZZ_CHECK(code == SZ_OK ? length <= sizeof out : memcmp(out, nothing, sizeof nothing) == 0);
+}
+
+static void open_hpke(struct sz_bytes message)
+{
+    uint8_t out[sizeof nothing] = {0};
+    enum sz_code code;
+    if (message.length < SZ_KEY_SIZE || message.length > SZ_KEY_SIZE + sizeof out) {
+        return;
+    }
+    code = sz_hpke_open(&fuzz_owner.agreement, message.at, EXTRA, AAD,
+                        SZ_BYTES(message.at + SZ_KEY_SIZE, message.length - SZ_KEY_SIZE), out);
+    FUZZ_CHECK(code == SZ_OK || memcmp(out, nothing, sizeof nothing) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
@@ -113,15 +136,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     copy = fuzz_copy(data + 1, length - 1);
     message = SZ_BYTES(copy, length - 1);
     fuzz_checks_pass = (data[0] & CHECKS_PASS) != 0;
-    switch ((data[0] & ~CHECKS_PASS) % FORMS) {
-    case SIGN1:
+    switch (fuzz_form(data[0] & 0x7f, names, FUZZ_COSE_FORMS)) {
+    case FUZZ_SIGN1:
         read_sign1(message, false);
         break;
-    case DETACHED:
+    case FUZZ_DETACHED:
         read_sign1(message, true);
         break;
-    case ENCRYPT:
+    case FUZZ_ENCRYPT:
         open_encrypt(message);
+        break;
+    case FUZZ_HPKE:
+        open_hpke(message);
         break;
     default:
         open_record(message);

@@ -3,33 +3,47 @@
 #include "fuzz.h"
 #include "models/infer.h"
 #include "models/stream.h"
+#include "trust/cbor_read.h"
 #include "trust/crypto.h"
 
 #include <string.h>
 
-enum { ENVELOPE, MANIFEST, HEADER, GOLDEN, FORMS };
+static const char *const names[FUZZ_MODEL_FORMS] = {"envelope", "manifest", "header", "golden", "graph"};
 
 static struct fuzz_model sample;
+
+static struct sz_bytes graph_of(const uint8_t *header, size_t length)
+{
+    struct sz_cbor_reader r = sz_cbor_reader(SZ_BYTES(header, length));
+    (void)sz_cbor_map(&r);
+    sz_cbor_key(&r, 1);
+    return sz_cbor_bstr(&r);
+}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     static uint8_t manifest[FUZZ_MESSAGE], envelope[FUZZ_MESSAGE];
-    uint8_t head = ENVELOPE;
+    uint8_t head = FUZZ_ENVELOPE;
+    struct sz_bytes graph;
     size_t length;
     (void)argc;
     (void)argv;
+    (void)fuzz_form(0, names, FUZZ_MODEL_FORMS); /* a wrong FUZZ_ONLY ends here */
     fuzz_random_restart();
     FUZZ_CHECK(sz_crypto_init() == SZ_OK);
     fuzz_parties_make();
     fuzz_model_make(&sample);
     length = fuzz_manifest(manifest, &sample, 1);
     fuzz_seed(&head, 1, envelope, fuzz_envelope(envelope, manifest, length));
-    head = MANIFEST;
+    head = FUZZ_MANIFEST;
     fuzz_seed(&head, 1, manifest, length);
-    head = HEADER;
+    head = FUZZ_HEADER;
     fuzz_seed(&head, 1, sample.header, sample.header_length);
-    head = GOLDEN;
+    head = FUZZ_GOLDEN;
     fuzz_seed(&head, 1, sample.golden, sample.golden_length);
+    head = FUZZ_GRAPH;
+    graph = graph_of(sample.header, sample.header_length);
+    fuzz_seed(&head, 1, graph.at, graph.length);
     return 0;
 }
 
@@ -37,7 +51,9 @@ static void read_manifest(const uint8_t *envelope, size_t length)
 {
     struct sz_manifest manifest;
     uint8_t *const copy = fuzz_copy(envelope, length);
-    if (sz_manifest_read(copy, length, &manifest) == SZ_OK) {
+    const enum sz_code code = sz_manifest_read(copy, length, &manifest);
+    FUZZ_TAKEN(code == SZ_OK);
+    if (code == SZ_OK) {
         FUZZ_CHECK(manifest.sequence != 0);
         (void)sz_manifest_verify(copy, length, fuzz_publisher.signing.public_key);
     }
@@ -50,11 +66,14 @@ enum { HEADER_ROOM = 8, SMALL = 1 << 16 };
 static bool prepare(struct sz_slot *slot, const uint8_t *header, size_t length)
 {
     struct sz_shortage shortage;
+    enum sz_code code;
     if (length == 0 || !sz_buffer_allocate(&slot->header, length + HEADER_ROOM)) {
         return false;
     }
     memcpy(slot->header.at, header, length);
-    if (sz_slot_prepare(slot, &shortage) != SZ_OK) {
+    code = sz_slot_prepare(slot, &shortage);
+    FUZZ_TAKEN(code == SZ_OK || code == SZ_MODEL_MEMORY);
+    if (code != SZ_OK) {
         return false;
     }
     for (uint32_t i = 0; i < slot->container.segment_count; i++) {
@@ -114,6 +133,14 @@ static void use_header(const uint8_t *header, size_t length)
     sz_slot_release(&slot);
 }
 
+static void use_graph(const uint8_t *graph, size_t length)
+{
+    static uint8_t header[FUZZ_MESSAGE];
+    if (length <= FUZZ_PAYLOAD) {
+        use_header(header, fuzz_header_with(header, &sample, graph, length));
+    }
+}
+
 static void use_golden(const uint8_t *golden, size_t length)
 {
     struct sz_slot slot = {0};
@@ -135,17 +162,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     if (length == 0) {
         return 0;
     }
-    switch (data[0] % FORMS) {
-    case ENVELOPE:
+    switch (fuzz_form(data[0], names, FUZZ_MODEL_FORMS)) {
+    case FUZZ_ENVELOPE:
         read_manifest(data + 1, length - 1);
         break;
-    case MANIFEST:
+    case FUZZ_MANIFEST:
         if (length < FUZZ_MESSAGE / 2) {
             read_manifest(envelope, fuzz_envelope(envelope, data + 1, length - 1));
         }
         break;
-    case HEADER:
+    case FUZZ_HEADER:
         use_header(data + 1, length - 1);
+        break;
+    case FUZZ_GRAPH:
+        use_graph(data + 1, length - 1);
         break;
     default:
         use_golden(data + 1, length - 1);

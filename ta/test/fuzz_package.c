@@ -2,20 +2,21 @@
 #include "engine_samples.h"
 #include "fuzz.h"
 #include "sz_product.h"
+#include "trust/cbor_read.h"
 #include "trust/cose_encrypt.h"
 #include "trust/roster.h"
 #include "trust/signed.h"
 #include "trust/state.h"
 
-static const uint8_t content_key[SZ_AES_KEY_SIZE] = {'c', 'o', 'n', 't', 'e', 'n', 't'};
+const uint8_t fuzz_content_key[SZ_AES_KEY_SIZE] = {'c', 'o', 'n', 't', 'e', 'n', 't'};
 
 static void seal_segment(struct fuzz_model *model, uint32_t index, const uint8_t *plaintext, size_t length)
 {
     const uint8_t nonce[SZ_NONCE_SIZE] = {[SZ_NONCE_SIZE - 1] = (uint8_t)index};
     uint8_t *const out = malloc(length + SZ_TAG_SIZE);
     FUZZ_CHECK(out != NULL && index < FUZZ_SEGMENTS);
-    FUZZ_CHECK(sz_gcm_seal(content_key, nonce, SZ_TEXT("smart-zone/1/segment"), SZ_BYTES(plaintext, length),
-                           out, out + length) == SZ_OK);
+    FUZZ_CHECK(sz_gcm_seal(fuzz_content_key, nonce, SZ_TEXT("smart-zone/1/segment"),
+                           SZ_BYTES(plaintext, length), out, out + length) == SZ_OK);
     model->segments[index] = out;
     model->lengths[index] = length + SZ_TAG_SIZE;
 }
@@ -230,17 +231,26 @@ size_t fuzz_envelope(uint8_t *out, const uint8_t *manifest, size_t length)
     return sz_cbor_written(&w);
 }
 
-static size_t model_offer(uint8_t *out, const struct sz_manifest *manifest)
+static void read_sample(struct sz_manifest *out, uint8_t *envelope, size_t *length,
+                        const struct fuzz_model *model, uint64_t sequence)
 {
-    uint8_t sealed[512], payload[1024], aad[64], context[128];
-    struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
+    static uint8_t manifest[FUZZ_MESSAGE];
+    *length = fuzz_envelope(envelope, manifest, fuzz_manifest(manifest, model, sequence));
+    FUZZ_CHECK(sz_manifest_read(envelope, *length, out) == SZ_OK);
+}
+
+static size_t offer_payload(uint8_t *out, const struct sz_manifest *manifest)
+{
+    uint8_t sealed[512], aad[64], context[128];
+    struct sz_cbor_writer w = sz_cbor_writer(out, FUZZ_PAYLOAD);
     const struct sz_bytes digest = SZ_BYTES(manifest->digest, SZ_SHA256_SIZE);
     size_t length = 0;
     FUZZ_CHECK(sz_encrypt_seal(sz_state()->agreement.public_key,
                                sz_hpke_context("model-offer", fuzz_publisher.signing.kid,
                                                sz_state()->signing.kid, digest, context),
-                               sz_purpose_aad("model-offer", aad), SZ_BYTES(content_key, sizeof content_key),
-                               sealed, sizeof sealed, &length) == SZ_OK);
+                               sz_purpose_aad("model-offer", aad),
+                               SZ_BYTES(fuzz_content_key, SZ_AES_KEY_SIZE), sealed, sizeof sealed,
+                               &length) == SZ_OK);
     sz_cbor_put_map(&w, 4);
     sz_cbor_put_int(&w, 1);
     sz_cbor_put_bstr(&w, digest.at, digest.length);
@@ -250,20 +260,58 @@ static size_t model_offer(uint8_t *out, const struct sz_manifest *manifest)
     sz_cbor_put_uint(&w, sz_roster_version());
     sz_cbor_put_int(&w, 4);
     sz_cbor_put_uint(&w, sz_state()->model_floor);
-    FUZZ_CHECK(sz_sign1_sign(&fuzz_publisher.signing, SZ_BYTES(payload, sz_cbor_written(&w)),
-                             sz_purpose_aad("model-offer", aad), out, FUZZ_MESSAGE, &length) == SZ_OK);
-    return length;
+    return sz_cbor_written(&w);
+}
+
+size_t fuzz_model_offer(uint8_t *out, const struct fuzz_model *model, uint64_t sequence)
+{
+    static uint8_t envelope[FUZZ_MESSAGE];
+    struct sz_manifest manifest;
+    size_t length;
+    read_sample(&manifest, envelope, &length, model, sequence);
+    return offer_payload(out, &manifest);
+}
+
+size_t fuzz_model_begin_with(uint8_t *out, const struct fuzz_model *model, uint64_t sequence,
+                             const uint8_t *payload, size_t length)
+{
+    static uint8_t envelope[FUZZ_MESSAGE], offer[FUZZ_MESSAGE];
+    struct sz_cbor_writer w = sz_cbor_writer(out, 2 * FUZZ_MESSAGE);
+    struct sz_manifest manifest;
+    size_t size;
+    read_sample(&manifest, envelope, &size, model, sequence);
+    sz_cbor_put_array(&w, 2);
+    sz_cbor_put_bstr(&w, envelope, size);
+    if (payload == NULL) {
+        sz_cbor_put_null(&w);
+    } else {
+        sz_cbor_put_bstr(&w, offer, fuzz_signed(offer, &fuzz_publisher, "model-offer", payload, length));
+    }
+    return sz_cbor_written(&w);
 }
 
 size_t fuzz_model_begin(uint8_t *out, const struct fuzz_model *model, uint64_t sequence)
 {
-    static uint8_t manifest[FUZZ_MESSAGE], envelope[FUZZ_MESSAGE], offer[FUZZ_MESSAGE];
+    static uint8_t payload[FUZZ_PAYLOAD];
+    return fuzz_model_begin_with(out, model, sequence, payload, fuzz_model_offer(payload, model, sequence));
+}
+
+size_t fuzz_model_begin_committed(uint8_t *out, const struct fuzz_model *model, uint64_t sequence)
+{
+    return fuzz_model_begin_with(out, model, sequence, NULL, 0);
+}
+
+size_t fuzz_header_with(uint8_t *out, const struct fuzz_model *model, const uint8_t *graph, size_t length)
+{
+    struct sz_cbor_reader r = sz_cbor_reader(SZ_BYTES(model->header, model->header_length));
     struct sz_cbor_writer w = sz_cbor_writer(out, FUZZ_MESSAGE);
-    const size_t length = fuzz_envelope(envelope, manifest, fuzz_manifest(manifest, model, sequence));
-    struct sz_manifest read;
-    FUZZ_CHECK(sz_manifest_read(envelope, length, &read) == SZ_OK);
-    sz_cbor_put_array(&w, 2);
-    sz_cbor_put_bstr(&w, envelope, length);
-    sz_cbor_put_bstr(&w, offer, model_offer(offer, &read));
+    const size_t pairs = sz_cbor_map(&r);
+    sz_cbor_key(&r, 1);
+    (void)sz_cbor_bstr(&r);
+    FUZZ_CHECK(sz_cbor_error(&r) == SZ_OK);
+    sz_cbor_put_map(&w, pairs);
+    sz_cbor_put_int(&w, 1);
+    sz_cbor_put_bstr(&w, graph, length);
+    sz_cbor_put_raw(&w, model->header + sz_cbor_offset(&r), model->header_length - sz_cbor_offset(&r));
     return sz_cbor_written(&w);
 }

@@ -12,10 +12,12 @@
 
 struct fuzz_party fuzz_owner, fuzz_sensor, fuzz_rules, fuzz_publisher;
 
-/* One channel, and its successor: the last byte is the offer's counter. */
 static const uint8_t zone_id[] = "zone-one";
+
+/* One channel, and its successor: the last byte is the offer's counter. */
 static uint8_t channel_id[SZ_CHANNEL_ID_SIZE] = {'c', 'h', 'a', 'n', 'n', 'e', 'l', 1};
-static const uint8_t channel_secret[SZ_KEY_SIZE] = {'s', 'e', 'c', 'r', 'e', 't'};
+const uint8_t fuzz_pixels[FUZZ_PIXELS] = {1, 2, 3, 201, 77, 5, 9, 14};
+const uint8_t fuzz_channel_secret[SZ_KEY_SIZE] = {'s', 'e', 'c', 'r', 'e', 't'};
 
 static void make(struct fuzz_party *party)
 {
@@ -43,19 +45,29 @@ static void put_number(struct sz_cbor_writer *w, int64_t key, uint64_t value)
     sz_cbor_put_uint(w, value);
 }
 
+size_t fuzz_signed(uint8_t *out, const struct fuzz_party *party, const char *purpose, const uint8_t *payload,
+                   size_t length)
+{
+    uint8_t aad[64];
+    size_t size = 0;
+    FUZZ_CHECK(sz_sign1_sign(&party->signing, SZ_BYTES(payload, length), sz_purpose_aad(purpose, aad), out,
+                             FUZZ_MESSAGE, &size) == SZ_OK);
+    return size;
+}
+
 static size_t sign(const struct fuzz_party *party, const struct sz_cbor_writer *payload, const char *purpose,
                    uint8_t *out)
 {
-    uint8_t aad[64];
-    size_t length = 0;
     FUZZ_CHECK(sz_cbor_written(payload) > 0);
-    FUZZ_CHECK(sz_sign1_sign(&party->signing, SZ_BYTES(payload->at, payload->length),
-                             sz_purpose_aad(purpose, aad), out, FUZZ_MESSAGE, &length) == SZ_OK);
-    return length;
+    return fuzz_signed(out, party, purpose, payload->at, payload->length);
 }
 
-static size_t owner_statement(uint8_t *out, bool claim)
+/* claim = [1, keys, generation], reset = [2], rollback = [3], rebase = [4, floor], rotate = [5] */
+enum { CLAIM = 1, RESET, ROLLBACK, REBASE, ROTATE };
+
+static size_t owner_statement(uint8_t *out, uint64_t command)
 {
+    const bool claim = command == CLAIM;
     uint8_t payload[256];
     struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
     sz_cbor_put_map(&w, 5);
@@ -64,8 +76,11 @@ static size_t owner_statement(uint8_t *out, bool claim)
     put_bytes(&w, 3, claim ? sz_boot()->claim_nonce : sz_boot()->nonce, SZ_NONCE16_SIZE);
     put_number(&w, 4, 1800000000);
     sz_cbor_put_int(&w, 5);
-    sz_cbor_put_array(&w, claim ? 3 : 1);
-    sz_cbor_put_uint(&w, claim ? 1 : 2);
+    sz_cbor_put_array(&w, claim ? 3 : command == REBASE ? 2 : 1);
+    sz_cbor_put_uint(&w, command);
+    if (command == REBASE) {
+        sz_cbor_put_uint(&w, sz_state()->model_floor + 10);
+    }
     if (claim) {
         sz_cbor_put_array(&w, 1);
         sz_cbor_put_bstr(&w, fuzz_owner.signing.public_key, SZ_KEY_SIZE);
@@ -76,12 +91,27 @@ static size_t owner_statement(uint8_t *out, bool claim)
 
 size_t fuzz_claim(uint8_t *out)
 {
-    return owner_statement(out, true);
+    return owner_statement(out, CLAIM);
 }
 
 size_t fuzz_reset(uint8_t *out)
 {
-    return owner_statement(out, false);
+    return owner_statement(out, RESET);
+}
+
+size_t fuzz_rollback(uint8_t *out)
+{
+    return owner_statement(out, ROLLBACK);
+}
+
+size_t fuzz_rebase(uint8_t *out)
+{
+    return owner_statement(out, REBASE);
+}
+
+size_t fuzz_rotate(uint8_t *out)
+{
+    return owner_statement(out, ROTATE);
 }
 
 static void put_keys(struct sz_cbor_writer *w, const uint8_t *signing, const uint8_t *agreement,
@@ -113,9 +143,13 @@ size_t fuzz_roster(uint8_t *out, uint64_t version)
         }
     }
     sz_cbor_put_int(&w, 4);
-    sz_cbor_put_array(&w, 1);
+    sz_cbor_put_array(&w, device->has_next ? 2 : 1);
     sz_cbor_put_map(&w, 4);
     put_keys(&w, device->signing.public_key, device->agreement.public_key, 0);
+    if (device->has_next) {
+        sz_cbor_put_map(&w, 4);
+        put_keys(&w, device->next_signing.public_key, device->next_agreement.public_key, 0);
+    }
     sz_cbor_put_int(&w, 5);
     sz_cbor_put_array(&w, 1);
     sz_cbor_put_map(&w, 3);
@@ -138,18 +172,35 @@ static void put_dims(struct sz_cbor_writer *w)
     sz_cbor_put_uint(w, 3);
 }
 
-/* CDDL offer-plaintext, sealed for this audience; its length. */
-static size_t seal_offer(uint8_t *out, size_t capacity, const char *purpose, const uint8_t *audience,
-                         uint64_t counter)
+/* An offer's plaintext, sealed for this audience; its length. */
+static size_t seal_offer(uint8_t *out, const char *purpose, const uint8_t *audience, const uint8_t *plaintext,
+                         size_t length)
 {
-    uint8_t plaintext[256], aad[64], context[128];
-    struct sz_cbor_writer w = sz_cbor_writer(plaintext, sizeof plaintext);
-    size_t length = 0;
+    uint8_t aad[64], context[128];
+    size_t size = 0;
+    FUZZ_CHECK(sz_encrypt_seal(sz_boot()->prekey.public_key,
+                               sz_hpke_context(purpose, fuzz_sensor.signing.kid, audience,
+                                               SZ_BYTES(sz_boot()->nonce, SZ_NONCE16_SIZE), context),
+                               sz_purpose_aad(purpose, aad), SZ_BYTES(plaintext, length), out, FUZZ_MESSAGE,
+                               &size) == SZ_OK);
+    return size;
+}
+
+size_t fuzz_sealed_offer(uint8_t *out, const uint8_t *plaintext, size_t length)
+{
+    static uint8_t sealed[FUZZ_MESSAGE];
+    const size_t size = seal_offer(sealed, "offer", sz_state()->signing.kid, plaintext, length);
+    return fuzz_signed(out, &fuzz_sensor, "offer", sealed, size);
+}
+
+size_t fuzz_offer_plaintext(uint8_t *out, uint64_t counter)
+{
+    struct sz_cbor_writer w = sz_cbor_writer(out, FUZZ_PAYLOAD);
     channel_id[SZ_CHANNEL_ID_SIZE - 1] = (uint8_t)counter;
     sz_cbor_put_map(&w, 7);
     put_bytes(&w, 1, channel_id, sizeof channel_id);
     channel_id[SZ_CHANNEL_ID_SIZE - 1] = 1; /* frames go through the first */
-    put_bytes(&w, 2, channel_secret, sizeof channel_secret);
+    put_bytes(&w, 2, fuzz_channel_secret, SZ_KEY_SIZE);
     sz_cbor_put_int(&w, 3);
     sz_cbor_put_array(&w, 2);
     sz_cbor_put_uint(&w, 2);
@@ -158,31 +209,32 @@ static size_t seal_offer(uint8_t *out, size_t capacity, const char *purpose, con
     put_number(&w, 5, sz_roster_version());
     put_number(&w, 6, sz_state()->model_floor);
     put_number(&w, 7, 1800000000);
-    FUZZ_CHECK(sz_encrypt_seal(sz_boot()->prekey.public_key,
-                               sz_hpke_context(purpose, fuzz_sensor.signing.kid, audience,
-                                               SZ_BYTES(sz_boot()->nonce, SZ_NONCE16_SIZE), context),
-                               sz_purpose_aad(purpose, aad), SZ_BYTES(plaintext, sz_cbor_written(&w)), out,
-                               capacity, &length) == SZ_OK);
-    return length;
+    return sz_cbor_written(&w);
 }
 
 size_t fuzz_offer(uint8_t *out, uint64_t counter)
 {
-    uint8_t sealed[512];
-    struct sz_cbor_writer message = sz_cbor_writer(sealed, sizeof sealed);
-    message.length = seal_offer(sealed, sizeof sealed, "offer", sz_state()->signing.kid, counter);
-    return sign(&fuzz_sensor, &message, "offer", out);
+    uint8_t plaintext[FUZZ_PAYLOAD];
+    return fuzz_sealed_offer(out, plaintext, fuzz_offer_plaintext(plaintext, counter));
+}
+
+/* CDDL zone-offer, its payload and the whole */
+size_t fuzz_zone_payload(uint8_t *out, uint64_t counter)
+{
+    static uint8_t plaintext[FUZZ_PAYLOAD], sealed[FUZZ_MESSAGE];
+    const size_t length =
+        seal_offer(sealed, "zone-offer", zone_id, plaintext, fuzz_offer_plaintext(plaintext, counter));
+    struct sz_cbor_writer w = sz_cbor_writer(out, FUZZ_PAYLOAD);
+    sz_cbor_put_map(&w, 2);
+    put_bytes(&w, 1, zone_id, SZ_KID_SIZE);
+    put_bytes(&w, 2, sealed, length);
+    return sz_cbor_written(&w);
 }
 
 size_t fuzz_zone_offer(uint8_t *out, uint64_t counter)
 {
-    uint8_t sealed[512], payload[640];
-    const size_t length = seal_offer(sealed, sizeof sealed, "zone-offer", zone_id, counter);
-    struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
-    sz_cbor_put_map(&w, 2);
-    put_bytes(&w, 1, zone_id, SZ_KID_SIZE);
-    put_bytes(&w, 2, sealed, length);
-    return sign(&fuzz_sensor, &w, "zone-offer", out);
+    uint8_t payload[FUZZ_PAYLOAD];
+    return fuzz_signed(out, &fuzz_sensor, "zone-offer", payload, fuzz_zone_payload(payload, counter));
 }
 
 size_t fuzz_rules_hello(uint8_t *out, uint64_t counter)
@@ -199,23 +251,33 @@ size_t fuzz_rules_hello(uint8_t *out, uint64_t counter)
     return sign(&fuzz_rules, &w, "rules-hello", out);
 }
 
-size_t fuzz_frame(uint8_t *out, uint64_t number)
+size_t fuzz_frame_record(uint8_t *out, uint64_t number, const uint8_t *plaintext, size_t length)
 {
-    static const uint8_t pixels[6 * 6 * 3] = {1, 2, 3};
     const uint8_t *const device = sz_state()->signing.kid, *const sensor = fuzz_sensor.signing.kid;
-    uint8_t plaintext[256], key[SZ_AES_KEY_SIZE], aad[SZ_RECORD_EXTERNAL_AAD];
-    struct sz_cbor_writer w = sz_cbor_writer(plaintext, sizeof plaintext);
-    size_t length = 0;
+    uint8_t key[SZ_AES_KEY_SIZE], aad[SZ_RECORD_EXTERNAL_AAD];
+    size_t size = 0;
+    FUZZ_CHECK(sz_record_key(fuzz_channel_secret, SZ_PURPOSE_FRAME, device, sensor, 0, key) == SZ_OK);
+    FUZZ_CHECK(sz_record_seal(channel_id, number, key,
+                              sz_record_external_aad(SZ_PURPOSE_FRAME, device, sensor, aad),
+                              SZ_BYTES(plaintext, length), out, FUZZ_MESSAGE, &size) == SZ_OK);
+    return size;
+}
+
+size_t fuzz_frame_plaintext(uint8_t *out)
+{
+    struct sz_cbor_writer w = sz_cbor_writer(out, FUZZ_PAYLOAD);
     sz_cbor_put_map(&w, 5);
     put_bytes(&w, 1, "frame id", 8);
     put_number(&w, 2, 1800000000000);
     put_number(&w, 3, 2);
     sz_cbor_put_int(&w, 4);
     put_dims(&w);
-    put_bytes(&w, 5, pixels, sizeof pixels);
-    FUZZ_CHECK(sz_record_key(channel_secret, SZ_PURPOSE_FRAME, device, sensor, 0, key) == SZ_OK);
-    FUZZ_CHECK(sz_record_seal(channel_id, number, key,
-                              sz_record_external_aad(SZ_PURPOSE_FRAME, device, sensor, aad),
-                              SZ_BYTES(plaintext, sz_cbor_written(&w)), out, FUZZ_MESSAGE, &length) == SZ_OK);
-    return length;
+    put_bytes(&w, 5, fuzz_pixels, sizeof fuzz_pixels);
+    return sz_cbor_written(&w);
+}
+
+size_t fuzz_frame(uint8_t *out, uint64_t number)
+{
+    uint8_t plaintext[FUZZ_PAYLOAD];
+    return fuzz_frame_record(out, number, plaintext, fuzz_frame_plaintext(plaintext));
 }

@@ -83,13 +83,13 @@ export class TaHost {
     heapKib?: number,
   ): TaHost {
     const root = fileURLToPath(new URL('../..', import.meta.url));
-    const made = spawnSync(
-      'make',
-      ['-s', '--no-print-directory', '-C', 'ta/test', `../../build/ctest/${program}`],
-      { cwd: root },
-    );
+    // A TA that also keeps what it is sent, or counts its branches: ta/test/trust_corpus.mk, ta/test/trust_coverage.mk.
+    const path = `${process.env['TA_HOST_DIR'] ?? 'build/ctest'}/${program}`;
+    const made = spawnSync('make', ['-s', '--no-print-directory', '-C', 'ta/test', `../../${path}`], {
+      cwd: root,
+    });
     if (made.status !== 0) throw new Error(`${program} does not build: ${made.stderr.toString()}`);
-    return TaHost.of(`${root}build/ctest/${program}`, heapKib === undefined ? {} : { heapKib });
+    return TaHost.of(`${root}${path}`, heapKib === undefined ? {} : { heapKib });
   }
 
   /** @param path of a program that was built from ta/test/ta_host.c */
