@@ -45,6 +45,17 @@ static const struct {
 static uintptr_t sessions; /* how many were opened so far: a session's context is its number */
 static uint8_t reply[SZ_REPLY_MAX];
 
+static enum sz_code begin_first_boot(void)
+{
+    struct sz_boot boot;
+    const enum sz_code code = sz_boot_draw(&boot);
+    if (code == SZ_OK) {
+        sz_boot_begin(&boot);
+    }
+    sz_wipe(&boot, sizeof boot);
+    return code;
+}
+
 TEE_Result TA_CreateEntryPoint(void)
 {
     enum sz_code code = sz_crypto_init();
@@ -54,7 +65,7 @@ TEE_Result TA_CreateEntryPoint(void)
             return loaded;
         }
         sz_calendar_owner(sz_state()->owner_time); /* what an owner said counts after a restart too */
-        code = sz_boot_begin();
+        code = begin_first_boot();
     }
     if (code == SZ_OK) {
         code = sz_roster_restore();

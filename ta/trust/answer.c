@@ -62,11 +62,14 @@ enum sz_code sz_answer_settle(struct sz_call *call, struct sz_channel *channel, 
     if (step == SZ_SEGMENTS_WANTED) {
         return write_wanted(call);
     }
+    if (step == SZ_OK) { /* a label that the TEE fails to seal leaves the number: the frame can come again */
+        step = write_label(call, channel);
+    }
     if (step == SZ_OK || step == SZ_BAD_FRAME || step == SZ_INFERENCE_FAILED) {
         sz_channel_take(channel, answer.facts.number);
         sz_count(SZ_COUNT_FRAMES);
     }
-    return step == SZ_OK ? write_label(call, channel) : step;
+    return step;
 }
 
 /* Between two invokes the channel may have closed, its sensor may have lost its right. */

@@ -12,14 +12,19 @@ static uint64_t now_ms(void)
     return (uint64_t)time.seconds * 1000 + time.millis;
 }
 
-enum sz_code sz_boot_begin(void)
+enum sz_code sz_boot_draw(struct sz_boot *next)
+{
+    sz_random(next->nonce, sizeof next->nonce);
+    sz_random(next->claim_nonce, sizeof next->claim_nonce);
+    return sz_agreement_key_generate(&next->prekey);
+}
+
+void sz_boot_begin(const struct sz_boot *next)
 {
     if (started == 0) {
         started = now_ms();
     }
-    sz_random(boot.nonce, sizeof boot.nonce);
-    sz_random(boot.claim_nonce, sizeof boot.claim_nonce);
-    return sz_agreement_key_generate(&boot.prekey);
+    boot = *next;
 }
 
 const struct sz_boot *sz_boot(void)

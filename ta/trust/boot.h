@@ -12,8 +12,12 @@ struct sz_boot {
     struct sz_agreement_key prekey;       /* frame offers are sealed to it; never stored */
 };
 
-/* Draws everything anew; what was sealed to the former prekey cannot be opened any more. */
-enum sz_code sz_boot_begin(void);
+/* Draws everything anew, for sz_boot_begin(): what can fail comes before anything has changed. The caller
+ * wipes it. */
+enum sz_code sz_boot_draw(struct sz_boot *next);
+
+/* What was sealed to the former prekey cannot be opened any more. */
+void sz_boot_begin(const struct sz_boot *next);
 const struct sz_boot *sz_boot(void);
 void sz_boot_release(void);
 

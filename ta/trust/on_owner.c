@@ -58,22 +58,13 @@ static enum sz_code check_statement(const struct sz_sign1 *sign1, const struct s
 }
 
 /* Channels, what members were seen to say, and the prekey end with the boot. */
-static enum sz_code begin_boot(void)
+static void begin_boot(const struct sz_boot *boot)
 {
     sz_answer_drop();
     sz_channel_close_all();
     sz_seen_clear();
-    const enum sz_code code = sz_boot_begin();
+    sz_boot_begin(boot);
     sz_epoch_next();
-    return code;
-}
-
-/* Nobody and nothing of before counts any more. */
-static enum sz_code begin_anew(void)
-{
-    sz_model_release();
-    sz_roster_clear();
-    return begin_boot();
 }
 
 /* Claim and reset. */
@@ -125,23 +116,38 @@ static enum sz_code prepare(const struct sz_owner_statement *s, struct sz_state 
     }
 }
 
-static enum sz_code apply(const struct sz_owner_statement *s)
+/* Stores what the statement makes of the state; *boot is drawn first where a new one will begin, so that
+ * nothing can fail once the statement is stored. */
+static enum sz_code commit(const struct sz_owner_statement *s, bool anew, struct sz_boot *boot)
 {
     struct sz_state next = *sz_state();
     enum sz_code code = prepare(s, &next);
+    if (code == SZ_OK && anew) {
+        code = sz_boot_draw(boot);
+    }
     if (code == SZ_OK) {
         code = sz_state_commit(&next);
     }
     sz_wipe(&next, sizeof next);
-    if (code != SZ_OK) {
-        return code;
+    return code;
+}
+
+static enum sz_code apply(const struct sz_owner_statement *s)
+{
+    const bool anew = s->command == SZ_OWNER_CLAIM || s->command == SZ_OWNER_RESET;
+    struct sz_boot boot;
+    const enum sz_code code = commit(s, anew, &boot);
+    if (code == SZ_OK) {
+        sz_calendar_owner(s->time);
+        if (anew || s->command == SZ_OWNER_ROLLBACK) {
+            sz_model_release(); /* after a rollback the one before is to be loaded */
+        }
+        if (anew) { /* nobody and nothing of before counts any more */
+            sz_roster_clear();
+            begin_boot(&boot);
+        }
     }
-    sz_calendar_owner(s->time);
-    if (s->command == SZ_OWNER_ROLLBACK) {
-        sz_model_release(); /* the one before is to be loaded */
-    } else if (s->command == SZ_OWNER_CLAIM || s->command == SZ_OWNER_RESET) {
-        code = begin_anew();
-    }
+    sz_wipe(&boot, sizeof boot);
     return code;
 }
 
@@ -174,16 +180,21 @@ enum sz_code sz_on_owner(struct sz_call *call)
 
 enum sz_code sz_on_roster(struct sz_call *call)
 {
-    enum sz_roster_change change;
-    enum sz_code code = sz_roster_accept(call->message, &change);
-    if (code != SZ_OK || change == SZ_ROSTER_SAME) {
-        return code;
+    enum sz_roster_change change = SZ_ROSTER_SAME;
+    struct sz_boot boot; /* for a roster that puts new keys in place: nothing can fail after that */
+    enum sz_code code = sz_boot_draw(&boot);
+    if (code == SZ_OK) {
+        code = sz_roster_accept(call->message, &change);
     }
-    sz_model_load_abort();
-    if (change == SZ_ROSTER_NEW_KEYS) {
-        return begin_boot(); /* the model stays: its key is the state's */
+    if (code == SZ_OK && change != SZ_ROSTER_SAME) {
+        sz_model_load_abort();
+        if (change == SZ_ROSTER_NEW_KEYS) {
+            begin_boot(&boot); /* the model stays: its key is the state's */
+        } else {
+            sz_channel_close_unauthorised();
+            sz_epoch_next(); /* a revoked rules host cannot open the next label */
+        }
     }
-    sz_channel_close_unauthorised();
-    sz_epoch_next(); /* a revoked rules host cannot open the next label */
+    sz_wipe(&boot, sizeof boot);
     return code;
 }
