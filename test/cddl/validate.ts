@@ -9,7 +9,7 @@ import {
 import type { Entry, Grammar, Type } from './grammar.js';
 
 /** A generic's argument, with the scope that it was written in. */
-type Scope = ReadonlyMap<string, { readonly type: Type; readonly scope: Scope }>;
+export type Scope = ReadonlyMap<string, { readonly type: Type; readonly scope: Scope }>;
 
 const PRELUDE: Readonly<Record<string, (value: CborValue) => boolean>> = {
   bstr: (value) => value instanceof Uint8Array,
@@ -35,7 +35,7 @@ export function validate(grammar: Grammar, rule: string, bytes: Uint8Array): str
   );
 }
 
-class Validator {
+export class Validator {
   constructor(readonly grammar: Grammar) {}
 
   match(value: CborValue, type: Type, scope: Scope, where: string): string | undefined {
