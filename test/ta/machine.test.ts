@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SealedModel } from '../../clients/publisher/index.js';
-import { buildFaulty, FAULTS } from './model/faults.js';
+import { buildFaulty, faultySource, FAULTS } from './model/faults.js';
 import { randomOperations } from './model/operations.js';
 import { describeFailure, run, shrinkFailure } from './model/run.js';
 import { tinyModels } from './model/tiny-models.js';
@@ -56,6 +56,10 @@ test(`${SEEDS.length} sequences of ${OPERATIONS} operations`, async () => {
   ])
     expect(reached.get(often)).toBeGreaterThan(0);
 }, 36_000_000);
+
+test.each(FAULTS)('still a fault of its source: $what', (fault) => {
+  expect(faultySource(fault)).not.toBe('');
+});
 
 const everyNth = LONG ? 1 : SAMPLE;
 test.each(FAULTS.filter((_, i) => i % everyNth === 0))(

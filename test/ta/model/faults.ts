@@ -25,7 +25,7 @@ export const FAULTS: readonly Fault[] = [
   {
     what: 'a roster that does not list the device is taken',
     file: 'trust/roster.c',
-    right: 'if (!incoming.lists_us) {',
+    right: 'if (!incoming.lists_us && !incoming.lists_next) {',
     wrong: 'if (false) {',
   },
   {
@@ -91,8 +91,8 @@ export const FAULTS: readonly Fault[] = [
   {
     what: 'a reset keeps the boot nonce',
     file: 'trust/on_owner.c',
-    right: 'const enum sz_code code = sz_boot_begin();',
-    wrong: 'const enum sz_code code = SZ_OK;',
+    right: 'sz_boot_begin(boot);',
+    wrong: '(void)boot;',
   },
   {
     what: 'a statement that took effect does so again',
@@ -206,14 +206,20 @@ export const FAULTS: readonly Fault[] = [
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Builds the TA host with this fault. @returns the program */
-export const buildFaulty = ({ what, file, right, wrong }: Fault, folder: string): string => {
+/** The source with the fault. Throws where it does not fit just once. */
+export const faultySource = ({ what, file, right, wrong }: Fault): string => {
   const source = readFileSync(join(root, 'ta', file), 'utf8');
   const parts = source.split(right);
   if (parts.length !== 2) throw new Error(`"${what}" is not in ${file} just once any more: ${right}`);
+  return parts.join(wrong);
+};
+
+/** Builds the TA host with this fault. @returns the program */
+export const buildFaulty = (fault: Fault, folder: string): string => {
+  const { what, file } = fault;
   const copy = join(folder, basename(file));
   const program = join(folder, 'ta_host');
-  writeFileSync(copy, parts.join(wrong));
+  writeFileSync(copy, faultySource(fault));
   const { status, stderr } = spawnSync(
     'make',
     ['-s', '-C', 'ta/test', `FAULTY=${file}`, `FAULTY_COPY=${copy}`, `FAULTY_HOST=${program}`, program],
