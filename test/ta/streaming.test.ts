@@ -16,6 +16,7 @@ import {
   party,
   type SensorChannel,
 } from './device-under-test.js';
+import { withForgedSegment } from '../support/forged-model.js';
 import { TaHost, type TaReply } from './ta-host.js';
 
 const MOST_AT_ONCE = 1_572_864;
@@ -254,6 +255,17 @@ describe('a segment that is not the one wanted ends the inference and nothing el
 
   test('the same place of another model, or of the same one sealed again', async () => {
     expect(await send(other.segments[wanted[0]!]!)).toBe('MODEL_DIGEST');
+  });
+
+  test('forged by somebody who has the content key: its tag is right, only its digest is not', async () => {
+    const order = wanted;
+    for (const [done, index] of order.entries()) {
+      for (let i = 0; i < done; i++) wanted = wantedBy(await streamed.continue(wanted));
+      const forged = withForgedSegment(model, index).segments[index]!;
+      expect(forged).toHaveLength(streamed.segments[index]!.length);
+      expect(await send(forged)).toBe('MODEL_DIGEST');
+      await again();
+    }
   });
 
   test('no room for the label', async () => {

@@ -2,6 +2,7 @@
  * A new model is on trial: only then may the device go back by itself, and nobody who can merely kill the TA chooses the older
  * model (design: "The model push", step 4). Each test has its own device with model 1 confirmed and model 2 on trial.
  */
+import { renameSync } from 'node:fs';
 import { codeName, encodeModelBegin, equalBytes, verifyModelStatus } from '../../protocol/index.js';
 import { readPackage, type SignedPackage } from '../../clients/publisher/index.js';
 import { DeviceUnderTest, expectOk, faceModel, frame, readyDevice, type Party } from './device-under-test.js';
@@ -118,4 +119,48 @@ test("the owner's rollback takes a confirmed model back, once; a rebase raises t
   const { signed, offer } = await device.package(publisher, await faceModel(), 2 ** 17);
   expect(status(await device.load(readPackage(signed.bytes), offer))).toBe('MODEL_SEQUENCE');
   await installed(2 ** 20 + 1);
+});
+
+test('where trusted storage fails nothing is counted, confirmed, taken back or installed by halves', async () => {
+  const away = (): void => renameSync(device.ta.storage, `${device.ta.storage}.away`);
+  const back = (): void => renameSync(`${device.ta.storage}.away`, device.ta.storage);
+  const settle = async (): Promise<string> => status(await device.ta.call('MODEL_STATUS'));
+  // The start's attempt.
+  await restart();
+  away();
+  expect(status(await begin(second))).toBe('STORAGE_FAILED');
+  expect((await word()).trial).toEqual([0, 1]);
+  back();
+  expectOk(await load(second));
+  expect((await word()).trial).toEqual([0, 2]);
+  // The end of the trial.
+  await labels(100);
+  away();
+  expect(await settle()).toBe('STORAGE_FAILED');
+  expectOk(await device.ta.call('FRAME', (await device.openChannel(sensor)).writer.seal(frame())));
+  back();
+  expect(await settle()).toBe('OK');
+  expect((await word()).trial).toBeUndefined();
+  // The commit of another model, with which its trial begins.
+  const { signed, offer } = await device.package(publisher, await faceModel(), 4);
+  away();
+  expect(status(await device.load(readPackage(signed.bytes), offer))).toBe('STORAGE_FAILED');
+  expect(await word()).toMatchObject({ loaded: true, floor: 3, refused: [4, 105] });
+  back();
+  await restart();
+  expectOk(await load(second));
+  expect((await word()).trial).toBeUndefined();
+  const third = await installed(4);
+  // Going back after the last attempt.
+  for (let i = 0; i < 2; i += 1) {
+    await restart();
+    expectOk(await load(third));
+  }
+  await restart();
+  away();
+  expect(status(await begin(third))).toBe('STORAGE_FAILED');
+  expect((await word()).trial).toEqual([0, 3]);
+  back();
+  expect(status(await begin(third))).toBe('MODEL_TRIAL');
+  expectOk(await load(second));
 });
