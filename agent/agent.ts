@@ -24,6 +24,7 @@ import { SystemdNotifier, type Notifier } from './service/notifier.js';
 import { Watchdog } from './service/watchdog.js';
 import { TeeClient } from './tee/client.js';
 import { Counters } from './telemetry.js';
+import { ZoneIntake } from './zones/zone-intake.js';
 
 /** Added to the queue's depth: dropped frames are acknowledged in order, behind the one in the TEE, and must not stop the
  * broker from sending newer ones meanwhile. */
@@ -62,6 +63,7 @@ export class Agent {
   readonly #labelOffers: LabelOffers;
   readonly #membership: Membership;
   readonly #receipts: Receipts;
+  readonly #zones: ZoneIntake;
   readonly #evidence: EvidenceDesk;
   readonly #telemetry: TelemetrySender;
   readonly #models: Models;
@@ -83,15 +85,20 @@ export class Agent {
     this.log = log ?? Log.forProcess(config.log.level);
     this.#notifier = SystemdNotifier.create(env, this.log);
     this.topics = new Topics(config.topics.prefix);
+    const limits = {
+      receiveMaximum: Math.min(65_535, config.queue.depth + RECEIVE_HEADROOM),
+      maximumPacketSize: BUFFER.in + 65_536,
+    };
     this.tee = TeeClient.create(config.tee, this.log, random);
     this.link = BrokerLink.create({
       config: config.broker,
       log: this.log,
       subscriptions: subscriptionsOf(this.topics),
-      stateTopic: this.topics.state,
-      statePayload: (state, session) => this.#statePayload(state, session),
-      receiveMaximum: Math.min(65_535, config.queue.depth + RECEIVE_HEADROOM),
-      maximumPacketSize: BUFFER.in + 65_536,
+      state: {
+        topic: this.topics.state,
+        payload: (state, session) => this.#statePayload(state, session),
+      },
+      ...limits,
       ...(random && { random }),
     });
     const { tee, link, topics, counters } = this;
@@ -99,7 +106,7 @@ export class Agent {
     const labels = new LabelWindow();
     this.#queue = new FrameQueue(config.queue.depth, () => this.#dropped());
     this.#hello = new Hello(tee, link, topics.hello);
-    this.#sensorOffers = new SensorOffers(tee, this.log, counters);
+    this.#sensorOffers = new SensorOffers((offer) => tee.offer(offer), this.log, counters);
     this.#labelOffers = new LabelOffers(tee, link, topics, this.log, counters);
     this.#membership = new Membership(
       tee,
@@ -110,7 +117,7 @@ export class Agent {
       this.#labelOffers,
       this.log,
     );
-    this.#receipts = new Receipts(tee, link, topics, labels, current, this.log);
+    this.#receipts = new Receipts(tee, link, labels, current, this.log);
     this.#evidence = new EvidenceDesk(tee, link, topics, counters);
     this.#telemetry = new TelemetrySender(tee, link, topics, this.#labelOffers, counters, this.log);
     this.#models = new Models({
@@ -124,6 +131,15 @@ export class Agent {
       helloChanged: () => this.#hello.refresh(),
       say: (text) => void this.#notifier.status(text),
       run: (task) => this.#controlled(task),
+    });
+    this.#zones = new ZoneIntake({
+      link: { config: config.broker, ...limits, ...(random && { random }) },
+      log: this.log,
+      tee,
+      counters,
+      queue: this.#queue,
+      roster: () => this.#membership.roster,
+      control: (task) => this.#controlled(task),
     });
     this.#pump = new FramePump({
       config: current,
@@ -161,6 +177,7 @@ export class Agent {
       this.#session += 1;
       this.counters.add('tee_restarts');
       this.#ready.close();
+      this.#zones.pause();
       this.link.setState('degraded');
       void this.#notifier.status('the TEE was lost, opening it again');
     });
@@ -237,10 +254,13 @@ export class Agent {
     clearInterval(this.#heartbeat);
     clearTimeout(this.#stateTimer);
     clearTimeout(this.#retryTimer);
+    // Other devices take the frames from here on.
+    this.#zones.pause();
     this.#queue.close();
     await this.#pump.stop(this.#ready.isOpen && this.link.isOnline ? DRAIN_MS : 0);
     await Promise.race([this.#receipts.flush(), new Promise((resolve) => setTimeout(resolve, 1_000))]);
     this.#receipts.stop();
+    await this.#zones.stop();
     await this.link.stop();
     await this.tee.stop();
     await this.#health?.stop();
@@ -278,7 +298,10 @@ export class Agent {
 
   #handle(parsed: ParsedTopic, payload: Buffer): Promise<void> {
     if (parsed.kind === 'roster')
-      return this.#membership.receiveRoster(payload).then(() => this.#models.rosterChanged());
+      return this.#membership
+        .receiveRoster(payload)
+        .then(() => this.#models.rosterChanged())
+        .then(() => this.#zones.refresh());
     if (parsed.kind === 'owner') return this.#answerOwner(payload);
     if (parsed.kind === 'modelOffer') return this.#models.receiveOffer(payload);
     if (parsed.kind === 'sensorOffer') return this.#sensorOffers.receive(kidToHex(parsed.kid), payload);
@@ -290,6 +313,7 @@ export class Agent {
   /** A statement may have taken the model away, or back. */
   async #answerOwner(statement: Buffer): Promise<void> {
     await this.#membership.receiveStatement(statement);
+    await this.#zones.refresh();
     await this.#models.refresh();
   }
 
@@ -319,6 +343,7 @@ export class Agent {
         await this.#models.rosterChanged();
         await this.#labelOffers.replayAll();
         await this.#sensorOffers.replayAll();
+        await this.#zones.replayAll();
         await this.#hello.refresh();
         if (session !== this.#session) return;
         this.#ready.open();

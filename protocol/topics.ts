@@ -33,6 +33,49 @@ export class InvitationTopics {
   }
 }
 
+/**
+ * Topics of a zone: its sensors publish here, whichever devices answer. Frames are dealt out to the devices that have the
+ * sensor's channel: they subscribe to `shared`.
+ */
+export class ZoneTopics {
+  readonly prefix: string;
+  readonly #share: string;
+
+  constructor(zone: Kid) {
+    this.prefix = zonePrefix(zone);
+    this.#share = kidToHex(zone);
+  }
+
+  /** Sensor, retained: zone offers. */
+  offer(sensor: Kid | '+'): string {
+    return `${this.prefix}/sensor/${level(sensor)}/offer`;
+  }
+  /** Sensor: frame records, QoS 1 with expiry. */
+  frame(sensor: Kid): string {
+    return `${this.prefix}/sensor/${level(sensor)}/frame`;
+  }
+  /** Subscription to a sensor's frames that each go to one of the devices (MQTT 5, section 4.8.2). */
+  shared(sensor: Kid): string {
+    return `$share/${this.#share}/${this.frame(sensor)}`;
+  }
+  /** TA, retained: each device has its own. */
+  receipt(sensor: Kid, device: Kid | '+'): string {
+    return `${this.prefix}/sensor/${level(sensor)}/receipt/${level(device)}`;
+  }
+
+  /** What devices subscribe to, or undefined where it is none of this zone. */
+  parse(topic: string): { readonly kind: 'offer' | 'frame'; readonly sensor: Kid } | undefined {
+    const start = `${this.prefix}/sensor/`;
+    if (!topic.startsWith(start)) return undefined;
+    const [id = '', kind, ...rest] = topic.slice(start.length).split('/');
+    if (!KID.test(id) || (kind !== 'offer' && kind !== 'frame') || rest.length > 0) return undefined;
+    return { kind, sensor: kidFromHex(id) };
+  }
+}
+
+/** Where devices are found whose names are not known yet: hellos and rosters of every prefix smartzone/<name>. */
+export const ANY_DEVICE = { hello: `${ROOT}/+/hello`, roster: `${ROOT}/+/roster` } as const;
+
 /** Topics of one package, the same for all devices. @param manifestDigest its manifest's SHA-256 */
 export class PackageTopics {
   readonly prefix: string;

@@ -17,7 +17,8 @@ export const readCredentials = ({ username, password, passwordFile, tls }: Broke
 
 export interface ConnectParameters {
   readonly version: MqttVersion;
-  readonly will: { readonly topic: string; readonly payload: Buffer };
+  /** Undefined: none. */
+  readonly will: { readonly topic: string; readonly payload: Buffer } | undefined;
   /** Unacknowledged messages that the broker may have under way to us (MQTT 5; 3.1.1 knows no such limit). */
   readonly receiveMaximum: number;
   readonly maximumPacketSize: number;
@@ -41,7 +42,7 @@ export const connectOptions = (
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
-    will: { ...will, qos: 1, retain: true },
+    ...(will && { will: { ...will, qos: 1, retain: true } }),
     ...(secure && { rejectUnauthorized: tls.verify, minVersion: tls.minVersion }),
     ...(version === 5 && {
       properties: {

@@ -16,14 +16,27 @@ export interface Incoming {
   readonly retain: boolean;
   /** The broker sent it before (DUP). */
   readonly duplicate: boolean;
+  /** Seconds after which it is worth nothing (MQTT 5). */
+  readonly expirySeconds: number | undefined;
+  /** MQTT 5 user properties; of several with one name the last. */
+  readonly properties: Readonly<Record<string, string>>;
   /** The connection it came on: acknowledging it on a later one does nothing, the broker sends it again. */
   readonly connection: number;
   acknowledge(): void;
 }
 
+/** Connected and subscribed. */
+export interface Online {
+  readonly connection: number;
+  /** Unacknowledged messages of earlier connections come again. */
+  readonly sessionPresent: boolean;
+  readonly version: MqttVersion;
+  /** The broker deals messages out to the members of a group (MQTT 5, section 4.8.2). */
+  readonly sharedSubscriptions: boolean;
+}
+
 interface LinkEvents {
-  /** Connected and subscribed. sessionPresent: unacknowledged messages of earlier connections come again. */
-  online: [{ readonly connection: number; readonly sessionPresent: boolean; readonly version: MqttVersion }];
+  online: [Online];
   offline: [];
   message: [Incoming];
 }
@@ -32,9 +45,12 @@ export interface LinkOptions {
   readonly config: BrokerConfig;
   readonly log: Log;
   readonly subscriptions: readonly string[];
-  readonly stateTopic: string;
-  /** The content of the state topic; called for every connection and every change. */
-  readonly statePayload: (state: string, session: number) => Buffer;
+  /** Where the agent says what it is; undefined: nowhere, and there is no will. */
+  readonly state?: {
+    readonly topic: string;
+    /** Its content; called for every connection and every change. */
+    readonly payload: (state: string, session: number) => Buffer;
+  };
   readonly receiveMaximum: number;
   readonly maximumPacketSize: number;
   readonly random?: () => number;
@@ -118,8 +134,13 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
    * Publishes with QoS 1. Resolves when the broker has acknowledged, over reconnections; rejects when the broker refuses
    * it, when the outbox is full, or when the link stops.
    */
-  publish(topic: string, payload: Buffer, expirySeconds?: number): Promise<void> {
-    return this.#outbox.add({ topic, payload, retain: false, expirySeconds });
+  publish(
+    topic: string,
+    payload: Buffer,
+    expirySeconds?: number,
+    properties?: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    return this.#outbox.add({ topic, payload, retain: false, expirySeconds, properties });
   }
 
   /** Subscribes beside the fixed topics, over reconnections too. What is retained comes with every connection. */
@@ -153,9 +174,10 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     clearTimeout(this.#timer);
     const client = this.#client;
     if (client && this.#online) {
-      const published = client
-        .publishAsync(this.#options.stateTopic, this.#statePayload('offline'), { qos: 1, retain: true })
-        .catch(() => undefined);
+      const offline = this.#stateMessage('offline');
+      const published =
+        offline &&
+        client.publishAsync(offline.topic, offline.payload, { qos: 1, retain: true }).catch(() => undefined);
       await Promise.race([published, new Promise((resolve) => setTimeout(resolve, 1_000))]);
       await Promise.race([
         client.endAsync().catch(() => undefined),
@@ -168,13 +190,13 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   }
 
   #connect(): void {
-    const { config, stateTopic, receiveMaximum, maximumPacketSize } = this.#options;
+    const { config, receiveMaximum, maximumPacketSize } = this.#options;
     // The session counter tells two lives apart; wall-clock milliseconds increase over restarts without being stored.
     this.#session = Math.max(this.#session + 1, this.#now());
     let client: MqttClient;
     try {
       this.#credentials = this.#fingerprint();
-      const will = { topic: stateTopic, payload: this.#statePayload('offline') };
+      const will = this.#stateMessage('offline');
       const version = this.#version;
       client = mqtt.connect(
         config.url,
@@ -199,18 +221,21 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
       refusal ??= { reason: error.message, code };
       if (!client.connected) client.end(true);
     });
-    client.on('connect', ({ sessionPresent }) => void this.#connected(client, sessionPresent));
+    client.on('connect', ({ sessionPresent, properties }) => {
+      const shared = this.#version === 5 && properties?.sharedSubscriptionAvailable !== false;
+      void this.#connected(client, sessionPresent, shared);
+    });
     client.once('close', () => this.#closed(client, reached, refusal));
   }
 
-  async #connected(client: MqttClient, sessionPresent: boolean): Promise<void> {
+  async #connected(client: MqttClient, sessionPresent: boolean, sharedSubscriptions: boolean): Promise<void> {
     this.#agreed = true;
     this.#connections += 1;
     try {
       // Before the session's waiting frames are worked on: a broker without our subscriptions sends nothing.
       const fixed = this.#options.subscriptions.map((topic) => [topic, 1] as const);
       const topics = [...fixed, ...this.#subscribed].map(([topic, qos]) => [topic, { qos }] as const);
-      const granted = await client.subscribeAsync(Object.fromEntries(topics));
+      const granted = topics.length === 0 ? [] : await client.subscribeAsync(Object.fromEntries(topics));
       const refused = granted.filter(({ qos }) => qos > 2).map(({ topic }) => topic);
       if (refused.length > 0)
         this.#log.error('the broker refuses subscriptions', { topics: refused.join(' ') });
@@ -232,7 +257,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     // Retained messages first: label offers must not come after the labels that they open.
     for (const [topic, payload] of this.#retained) this.#sendRetained(topic, payload);
     this.#outbox.resume();
-    this.emit('online', { connection: this.#connection, sessionPresent, version });
+    this.emit('online', { connection: this.#connection, sessionPresent, version, sharedSubscriptions });
   }
 
   #closed(
@@ -280,7 +305,16 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
       });
     }
     try {
-      this.emit('message', { topic, payload, retain, duplicate: dup, connection, acknowledge });
+      this.emit('message', {
+        topic,
+        payload,
+        retain,
+        duplicate: dup,
+        expirySeconds: packet.properties?.messageExpiryInterval,
+        properties: userProperties(packet),
+        connection,
+        acknowledge,
+      });
     } catch (error) {
       this.#log.error('handling a message failed', { topic, reason: (error as Error).message });
       acknowledge();
@@ -292,15 +326,19 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   #send(publication: Publication, done: (error?: Error) => void): void {
     const client = this.#client;
     if (!client || !this.#online) return;
-    const { topic, payload, retain, expirySeconds } = publication;
+    const { topic, payload, retain, expirySeconds, properties } = publication;
     client.publish(
       topic,
       payload,
       {
         qos: 1,
         retain,
-        ...(expirySeconds !== undefined &&
-          this.#version === 5 && { properties: { messageExpiryInterval: expirySeconds } }),
+        ...(this.#version === 5 && {
+          properties: {
+            ...(expirySeconds !== undefined && { messageExpiryInterval: expirySeconds }),
+            ...(properties && { userProperties: { ...properties } }),
+          },
+        }),
       },
       (error) => {
         if (client !== this.#client) return;
@@ -318,11 +356,13 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   }
 
   #publishState(): void {
-    this.#sendRetained(this.#options.stateTopic, this.#statePayload(this.#state));
+    const message = this.#stateMessage(this.#state);
+    if (message) this.#sendRetained(message.topic, message.payload);
   }
 
-  #statePayload(state: string): Buffer {
-    return this.#options.statePayload(state, this.#session);
+  #stateMessage(word: string): { topic: string; payload: Buffer } | undefined {
+    const { state } = this.#options;
+    return state && { topic: state.topic, payload: state.payload(word, this.#session) };
   }
 
   #fingerprint(): string {
@@ -335,7 +375,16 @@ export interface Publication {
   readonly payload: Buffer;
   readonly retain: boolean;
   readonly expirySeconds?: number | undefined;
+  readonly properties?: Readonly<Record<string, string>> | undefined;
 }
+
+const userProperties = ({ properties }: IPublishPacket): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(properties?.userProperties ?? {}).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : (value.at(-1) ?? ''),
+    ]),
+  );
 
 /**
  * `mqtt` has no public way to acknowledge later than handleMessage's callback, and holding that callback back stops the

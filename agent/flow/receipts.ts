@@ -1,7 +1,5 @@
-import type { Topics } from '../../protocol/topics.js';
 import type { BrokerLink } from '../broker/link.js';
 import type { Config } from '../config.js';
-import { kidFromHex } from '../../protocol/kid.js';
 import { parseRecord } from '../../protocol/messages/record.js';
 import type { LabelWindow } from '../intake/label-window.js';
 import type { Log } from '../log.js';
@@ -9,7 +7,7 @@ import type { TeeClient } from '../tee/client.js';
 
 interface Due {
   readonly channel: Uint8Array;
-  readonly sensor: string;
+  readonly topic: string;
   frames: number;
 }
 
@@ -25,18 +23,17 @@ export class Receipts {
   constructor(
     private readonly tee: TeeClient,
     private readonly link: BrokerLink,
-    private readonly topics: Topics,
     private readonly labels: LabelWindow,
     private readonly config: () => Config,
     private readonly log: Log,
   ) {}
 
-  /** A frame of this sensor has its label, and the broker has that. */
-  labelled(record: Uint8Array, sensor: string): void {
+  /** A frame has its label, and the broker has that. @param topic of its sensor's receipts */
+  labelled(record: Uint8Array, topic: string): void {
     // The TA took it: it is a record.
     const { channel } = parseRecord(record);
     const key = Buffer.from(channel).toString('hex');
-    const due = this.#due.get(key) ?? { channel: Uint8Array.from(channel), sensor, frames: 0 };
+    const due = this.#due.get(key) ?? { channel: Uint8Array.from(channel), topic, frames: 0 };
     due.frames += 1;
     this.#due.set(key, due);
     const { frames, intervalMs } = this.config().receipts;
@@ -51,7 +48,7 @@ export class Receipts {
     const due = [...this.#due.values()];
     this.#due.clear();
     this.#issuing = this.#issuing.then(async () => {
-      for (const { channel, sensor } of due) await this.#issue(channel, sensor);
+      for (const { channel, topic } of due) await this.#issue(channel, topic);
     });
     return this.#issuing;
   }
@@ -60,15 +57,15 @@ export class Receipts {
     clearTimeout(this.#timer);
   }
 
-  async #issue(channel: Uint8Array, sensor: string): Promise<void> {
+  async #issue(channel: Uint8Array, topic: string): Promise<void> {
     try {
       const receipt = await this.tee.receipt(channel);
       // It may name frames that were accepted just now: their labels first.
       await this.labels.settled();
-      this.link.retain(this.topics.sensorReceipt(kidFromHex(sensor)), Buffer.from(receipt));
+      this.link.retain(topic, Buffer.from(receipt));
     } catch (error) {
       // The channel went with an earlier life of the TA; the sensor makes another one.
-      this.log.debug('no receipt', { sensor, reason: (error as Error).message });
+      this.log.debug('no receipt', { topic, reason: (error as Error).message });
     }
   }
 }

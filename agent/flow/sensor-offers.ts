@@ -1,6 +1,5 @@
 import { isSmartZoneError } from '../../protocol/errors.js';
 import type { Log } from '../log.js';
-import type { TeeClient } from '../tee/client.js';
 import type { Counters } from '../telemetry.js';
 import { KnownMessages, type Known } from './known-messages.js';
 
@@ -8,15 +7,33 @@ import { KnownMessages, type Known } from './known-messages.js';
 export class SensorOffers {
   readonly #known = new KnownMessages();
 
+  /**
+   * @param give an offer to the TA
+   * @param changed the TA has a channel of this sensor, or has none any more
+   */
   constructor(
-    private readonly tee: TeeClient,
+    private readonly give: (offer: Uint8Array) => Promise<unknown>,
     private readonly log: Log,
     private readonly counters: Counters,
+    private readonly changed: (sensor: string, open: boolean) => void = () => undefined,
   ) {}
+
+  /** Whether the TA has a channel of this sensor, as far as is known. */
+  accepted(sensor: string): boolean {
+    return this.#known.get(sensor)?.accepted ?? false;
+  }
+
+  /** Sensors that the TA has a channel of. */
+  get sensors(): readonly string[] {
+    return this.#known.all.filter(({ accepted }) => accepted).map(({ kid }) => kid);
+  }
 
   /** An empty message is a sensor that takes its offer back. */
   async receive(sensor: string, bytes: Buffer): Promise<void> {
-    if (bytes.length === 0) return this.#known.forget(sensor);
+    if (bytes.length === 0) {
+      this.#known.forget(sensor);
+      return this.changed(sensor, false);
+    }
     const before = this.#known.get(sensor);
     // Retained offers come again with every subscription.
     if (before?.accepted && before.bytes.equals(bytes)) return;
@@ -47,13 +64,15 @@ export class SensorOffers {
   async #give(known: Known): Promise<void> {
     const { kid: sensor } = known;
     try {
-      await this.tee.offer(known.bytes);
+      await this.give(known.bytes);
       known.accepted = true;
+      this.changed(sensor, true);
       this.counters.add('offers_accepted');
       this.log.info('accepted a channel offer', { sensor });
     } catch (error) {
       if (isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE')) throw error;
       known.accepted = false;
+      this.changed(sensor, false);
       const code = isSmartZoneError(error) ? error.code : 'internal';
       this.counters.add(`offers_refused_${code.toLowerCase()}`);
       // Offers for an earlier boot lie retained until the sensor has read the new hello: nothing to worry about.

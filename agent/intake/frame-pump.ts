@@ -34,6 +34,8 @@ export interface PumpParts {
 
 /** A frame during which the TA died so often is taken for the cause. */
 const DEATHS_PER_FRAME = 2;
+/** A frame of a zone that this device cannot answer, and perhaps another can. */
+const NOT_HERE = ['NO_CHANNEL', 'NO_MODEL', 'TEE_DIED', 'TEE_TIMEOUT', 'BUSY'] as const;
 const BUSY_RETRIES = 100;
 const BUSY_WAIT_MS = 50;
 
@@ -167,7 +169,7 @@ export class FramePump {
           counters.add('labels_published');
           counters.stage('publish', performance.now() - sealed);
           frame.acknowledge();
-          this.#parts.receipts.labelled(frame.record, label.sensor);
+          this.#parts.receipts.labelled(frame.record, this.#receiptTopic(frame, label.sensor));
         },
         (error: Error) => {
           // When the link stops the frame stays with the broker and is worked on after the next start.
@@ -208,12 +210,22 @@ export class FramePump {
           continue;
         } else if (isSmartZoneError(error, 'NO_CHANNEL') && !replayed) {
           replayed = true;
-          if (await sensorOffers.replay(frame.sensor)) continue;
+          if (await (frame.zone ?? sensorOffers).replay(frame.sensor)) continue;
         }
+        // Another device of the zone may have the channel, or a TEE that works.
+        if (frame.zone && isSmartZoneError(error, ...NOT_HERE) && frame.zone.handBack(frame))
+          return undefined;
+        // The sensor sent it again: it does not know yet that this device has labelled it.
+        if (frame.zone && isSmartZoneError(error, 'STALE_NUMBER'))
+          this.#parts.receipts.labelled(frame.record, this.#receiptTopic(frame, frame.sensor));
         this.#lose(frame, isSmartZoneError(error) ? error.code : 'internal', (error as Error).message);
         return undefined;
       }
     }
+  }
+
+  #receiptTopic({ zone }: QueuedFrame, sensor: string): string {
+    return zone?.receiptTopic(sensor) ?? this.#parts.topics.sensorReceipt(kidFromHex(sensor));
   }
 
   #lose(frame: QueuedFrame, reason: string, detail?: string): void {

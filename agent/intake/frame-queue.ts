@@ -1,3 +1,12 @@
+/** Where a zone's frame came from, and can go back to. */
+export interface FrameSource {
+  /** Offers the sensor's channel to the TA again. Returns whether that may have helped. */
+  replay(sensor: string): Promise<boolean>;
+  /** Gives the frame to another device of the zone. False: it has been handed on too often. */
+  handBack(frame: QueuedFrame): boolean;
+  receiptTopic(sensor: string): string;
+}
+
 /** A sealed frame that waits for the TEE. */
 export interface QueuedFrame {
   /** kid in the topic: who claims to have sent it. Only the TA knows whether that is true. */
@@ -6,6 +15,8 @@ export interface QueuedFrame {
   /** Milliseconds of a monotonic clock. */
   readonly arrived: number;
   readonly connection: number;
+  /** Undefined: it came on the device's own topics. */
+  readonly zone?: FrameSource;
   acknowledge(): void;
 }
 
@@ -53,10 +64,15 @@ export class FrameQueue {
     return new Promise((resolve) => (this.#taker = resolve));
   }
 
-  /** Removes frames of connections before this one: the broker sends them again. Returns how many there were. */
-  forget(beforeConnection: number): number {
+  /**
+   * Removes frames of connections before this one: the broker sends them again. Zones have a connection of their own. Returns how
+   * many there were.
+   */
+  forget(beforeConnection: number, zones = false): number {
     const { length } = this.#frames;
-    this.#frames = this.#frames.filter(({ connection }) => connection >= beforeConnection);
+    this.#frames = this.#frames.filter(
+      ({ connection, zone }) => (zone !== undefined) !== zones || connection >= beforeConnection,
+    );
     return length - this.#frames.length;
   }
 

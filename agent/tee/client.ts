@@ -134,6 +134,10 @@ export class TeeClient extends EventEmitter<TeeEvents> {
     return kidFromWords(c, d);
   }
 
+  async zoneOffer(offer: Uint8Array): Promise<void> {
+    await this.#call(Command.ZONE_OFFER, offer);
+  }
+
   async rulesHello(hello: Uint8Array): Promise<{ offer: Uint8Array; epoch: number }> {
     const { output, b } = await this.#call(Command.RULES_HELLO, hello);
     return { offer: output, epoch: b };

@@ -44,6 +44,7 @@ interface SensorFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags,
   readonly loop?: boolean;
   readonly sound?: boolean;
   readonly watch?: boolean;
+  readonly zone?: string;
 }
 
 /** Fewer than the agent queues by default: it would drop the oldest. */
@@ -89,6 +90,7 @@ export function addSensorCommands(program: Command): void {
     'send pictures until there are no more, or for ever',
   );
   stream
+    .option('--zone <name>', 'a zone of the roster, by name or id: its devices share the work')
     .option('--fps <number>', 'pictures a second', numberOption('--fps', 0.001, 1000), 1)
     .option('--loop', 'files and folders: start over at the end')
     .option('--watch', 'a folder: send the pictures that appear in it from now on')
@@ -118,13 +120,14 @@ async function run(command: Command, stream: boolean): Promise<void> {
       link: await environment.linkFor(flags, keys, stream),
       keys,
       owner: environment.ownerLine(flags),
-      prefix: environment.prefix(flags),
+      ...destination(environment, flags),
       seenPath: seenPath(keys.path),
       fit: flags.fit as Fit,
       ...(stream ? {} : { queueCapacity: 1024 }),
     });
     const shape = await client.ready(flags.timeout * 1000);
-    output.note(`${printable(client.device?.name ?? '')} takes ${describeShape(shape)}`);
+    const taker = flags.zone === undefined ? (client.device?.name ?? '') : `zone ${flags.zone}`;
+    output.note(`${printable(taker)} takes ${describeShape(shape)}`);
     await feed(
       client,
       environment,
@@ -145,6 +148,11 @@ async function run(command: Command, stream: boolean): Promise<void> {
     await client?.close();
     await environment.close();
   }
+}
+
+/** A device that only the environment names gives way to a zone that was asked for. */
+function destination(environment: Environment, flags: SensorFlags): { zone: string } | { prefix: string } {
+  return flags.zone === undefined ? { prefix: environment.prefix(flags) } : { zone: flags.zone };
 }
 
 function summary(frames: number, receipted: number, dropped: number, queued: number): string {

@@ -4,6 +4,10 @@ import { toHex } from '../../protocol/bytes.js';
 export interface Sealing {
   readonly channel: Uint8Array;
   readonly number: number;
+  /** As it was sent; empty where it is never sent again as it is. */
+  record: Uint8Array;
+  /** When it was sent last, milliseconds. */
+  sentAt: number;
 }
 
 /** A frame that no receipt covers yet. */
@@ -15,7 +19,7 @@ export interface QueuedFrame<T> {
   readonly frame: T;
   /** Undefined: to be sealed, for the first time or again. */
   sealing: Sealing | undefined;
-  /** Times it was sealed. */
+  /** Times it was sealed or sent. */
   attempts: number;
 }
 
@@ -59,11 +63,16 @@ export class FrameQueue<T> {
     return this.frames.reduce((sum, frame) => sum + (frame.sealing === undefined ? 0 : 1), 0);
   }
 
-  /** Takes out what a receipt covers: everything sealed in `channel` up to `number`. */
-  receipted(channel: Uint8Array, number: number): QueuedFrame<T>[] {
+  /** Those frames, oldest first. */
+  sealed(): readonly QueuedFrame<T>[] {
+    return this.frames.filter(({ sealing }) => sealing !== undefined);
+  }
+
+  /** Takes out what a receipt covers of what was sealed in `channel`. */
+  receipted(channel: Uint8Array, covers: (number: number) => boolean): QueuedFrame<T>[] {
     const name = toHex(channel);
     return this.take(
-      ({ sealing }) => sealing !== undefined && sealing.number <= number && toHex(sealing.channel) === name,
+      ({ sealing }) => sealing !== undefined && toHex(sealing.channel) === name && covers(sealing.number),
     );
   }
 

@@ -1,14 +1,14 @@
 /** Sensors: seal frames for a device and send them. */
-export {
-  describeShape,
-  SensorClient,
-  type FrameDropped,
-  type FrameReceipted,
-  type FrameSent,
-  type SensorEvents,
-  type SensorOptions,
-  type SensorStats,
-} from './sensor-client.js';
+export { describeShape } from './destination.js';
+export { SensorClient } from './sensor-client.js';
+export type {
+  FrameDropped,
+  FrameReceipted,
+  FrameSent,
+  SensorEvents,
+  SensorOptions,
+  SensorStats,
+} from './sensor-options.js';
 export {
   framesOfStream,
   isSound,

@@ -1,101 +1,25 @@
 import { EventEmitter } from 'node:events';
-import { equalBytes } from '../../protocol/bytes.js';
-import { SmartZoneError, isSmartZoneError } from '../../protocol/errors.js';
+import { SmartZoneError } from '../../protocol/errors.js';
 import { asChannelId, KID_LENGTH } from '../../protocol/kid.js';
 import { encodeFrameChunks, FRAME_ID_LENGTH } from '../../protocol/messages/frame.js';
 import { inputBytes, type InputShape } from '../../protocol/messages/input-shape.js';
-import { sealOffer } from '../../protocol/messages/offer.js';
-import { verifyReceipt } from '../../protocol/messages/receipt.js';
+import { RECEIPT_WINDOW, receiptCovers, type Receipt } from '../../protocol/messages/receipt.js';
 import { RecordWriter } from '../../protocol/messages/record.js';
 import { systemRandomness, type Randomness } from '../../protocol/randomness.js';
-import { Topics } from '../../protocol/topics.js';
-import { Witness, type PartyKeys, type PartyPublic } from '../keys/index.js';
-import type { BrokerLink, LinkMessage } from '../link/index.js';
-import { decodePicture, resizePicture, type Fit, type Picture } from '../picture/index.js';
-import { DeviceTrust, sameBoot, type Refusal, type TrustedDevice } from '../trust/index.js';
-import { FrameQueue, type Dropped, type DropReason } from './frame-queue.js';
-
-export interface SensorOptions {
-  /** Open connection to the broker; the caller closes it. */
-  readonly link: BrokerLink;
-  /** Keys with the role sensor. */
-  readonly keys: PartyKeys;
-  /** The owner whose roster counts: the one anchor. */
-  readonly owner: PartyPublic;
-  /** What the device's topics start with, such as smartzone/porch-pi. */
-  readonly prefix: string;
-  /** File of what this sensor has seen, beside its key file; without it a restart forgets. */
-  readonly seenPath?: string;
-  /** Frames kept until the device has receipted them; when full the oldest is dropped. Default 32. */
-  readonly queueCapacity?: number;
-  /** Frames under way to the broker at a time. Default 8. */
-  readonly window?: number;
-  /** Seconds after which the broker drops a frame that the device did not fetch (MQTT 5). Default 30. */
-  readonly frameExpiry?: number;
-  /** Milliseconds after which a frame without receipt is not sent again. Default 30 000: rules hosts ignore older labels. */
-  readonly maxAge?: number;
-  /**
-   * Milliseconds without a receipt, while frames wait for one, after which a new channel is offered. Default 10 000. Each time that it
-   * was in vain the wait doubles, up to four times this: a device that takes longer for one frame would never finish one.
-   */
-  readonly offerAgainAfter?: number;
-  /** How pictures of another aspect ratio meet the network's input. Default stretch. */
-  readonly fit?: Fit;
-  /** Milliseconds since 1970. */
-  readonly clock?: () => number;
-  readonly random?: Randomness;
-}
-
-/** A frame was sealed and given to the broker. */
-export interface FrameSent {
-  readonly frameId: Uint8Array;
-  /** Its number in the channel. */
-  readonly number: number;
-  /** 1 for the first time; more when it was sealed again. */
-  readonly attempt: number;
-  /** Bytes of the record. */
-  readonly size: number;
-}
-
-export interface FrameReceipted {
-  readonly frameId: Uint8Array;
-  readonly number: number;
-}
-
-export interface FrameDropped {
-  readonly frameId: Uint8Array;
-  readonly reason: DropReason;
-}
-
-export interface SensorEvents {
-  /** The device, verified: for the first time, after a start of the TA, or with another model or roster. */
-  device: [TrustedDevice];
-  /** A channel was offered: frames go out from here on. */
-  channel: [{ readonly inputShape: InputShape }];
-  sent: [FrameSent];
-  receipted: [FrameReceipted];
-  dropped: [FrameDropped];
-  /** A message of the broker was not believed. */
-  refused: [{ readonly what: Refusal['what'] | 'receipt'; readonly error: SmartZoneError }];
-}
-
-export interface SensorStats {
-  /** Frames taken, whatever became of them. */
-  readonly frames: number;
-  /** Records given to the broker: more than frames where some were sealed again. */
-  readonly sent: number;
-  readonly receipted: number;
-  readonly dropped: number;
-  /** Frames that wait. */
-  readonly queued: number;
-  readonly offers: number;
-}
+import { Witness } from '../keys/index.js';
+import { decodePicture, resizePicture, type Picture } from '../picture/index.js';
+import type { TrustedDevice } from '../trust/index.js';
+import { describeShape, sameShape, type Destination, type Target } from './destination.js';
+import { DeviceDestination } from './device-destination.js';
+import { FrameQueue, type Dropped, type QueuedFrame } from './frame-queue.js';
+import type { SensorEvents, SensorOptions, SensorStats } from './sensor-options.js';
+import { ZoneDestination } from './zone-destination.js';
 
 interface Channel {
   readonly writer: RecordWriter;
-  readonly device: TrustedDevice;
+  /** Of the target that it was offered to. */
+  readonly identity: string;
   readonly inputShape: InputShape;
-  readonly offeredAt: number;
 }
 
 type FrameBody = InputShape & { readonly data: Uint8Array };
@@ -105,20 +29,19 @@ const MOST_ATTEMPTS = 4;
 /** The longest wait for a receipt, in `offerAgainAfter`. */
 const MOST_PATIENCE = 4;
 const HOUSEKEEPING_INTERVAL = 500;
+const NOTHING = new Uint8Array(0);
 
 /**
- * Seals frames for one device. Waits for a device that the owner's roster vouches for, offers it a channel, and keeps each
+ * Seals frames for one device, or for the devices of a zone. Waits for a device that the owner's roster vouches for, offers it a channel, and keeps each
  * frame until the device receipted it; after a start of the TA what was not receipted is sealed again.
  */
 export class SensorClient extends EventEmitter<SensorEvents> {
-  private readonly topics: Topics;
-  private readonly trust: DeviceTrust;
+  private readonly destination: Destination;
   private readonly witness: Witness;
   private readonly queue: FrameQueue<FrameBody>;
   private readonly random: Randomness;
   private readonly clock: () => number;
   private readonly counts = { frames: 0, sent: 0, receipted: 0, dropped: 0, offers: 0 };
-  private readonly subscriptions: (() => Promise<void>)[] = [];
   private channel: Channel | undefined;
   private lastProgress = 0;
   /** In `offerAgainAfter`. It stays when a receipt comes: the next frame will not take less. */
@@ -127,8 +50,6 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   private state: 'starting' | 'running' | 'closed' = 'starting';
   private timer: NodeJS.Timeout | undefined;
   private lastOffer: Uint8Array | undefined;
-  /** The agent's connection to the broker, by its own count. */
-  private agentSession: number | undefined;
   private readonly onConnected = (): void => {
     // A broker that was restarted may have lost what it retained; the device takes an equal offer as the same.
     this.publishOffer();
@@ -142,12 +63,11 @@ export class SensorClient extends EventEmitter<SensorEvents> {
       throw new SmartZoneError('WRONG_ROLE', `a key for ${keys.role}, not for a sensor`);
     if (owner.role !== 'owner')
       throw new SmartZoneError('WRONG_ROLE', `the public line of a ${owner.role}, not of the owner`);
-    this.topics = new Topics(options.prefix);
     this.queue = new FrameQueue(options.queueCapacity ?? 32);
     this.random = options.random ?? systemRandomness;
     this.clock = options.clock ?? Date.now;
     this.witness = Witness.open(options.seenPath, owner.kid);
-    this.trust = new DeviceTrust(owner.signing, this.witness);
+    this.destination = this.chooseDestination();
   }
 
   /** Subscribes and starts; resolves before a device is found: see `ready`. */
@@ -159,12 +79,12 @@ export class SensorClient extends EventEmitter<SensorEvents> {
 
   /** The device that frames go to, as far as it is known and trusted. */
   get device(): TrustedDevice | undefined {
-    return this.trust.device;
+    return this.destination.device;
   }
 
   /** What frames must look like; undefined until the device has said so. */
   get inputShape(): InputShape | undefined {
-    return this.trust.device?.hello.inputShape;
+    return this.destination.inputShape;
   }
 
   get stats(): SensorStats {
@@ -182,7 +102,7 @@ export class SensorClient extends EventEmitter<SensorEvents> {
       const onRefused = ({ error }: { error: SmartZoneError }): void => void (refused = error);
       const onChannel = ({ inputShape }: { inputShape: InputShape }): void =>
         finish(() => resolve(inputShape));
-      const timer = setTimeout(() => finish(() => reject(this.whyNotReady(refused))), timeout);
+      const timer = setTimeout(() => finish(() => reject(this.destination.whyNot(refused))), timeout);
       const finish = (then: () => void): void => {
         clearTimeout(timer);
         this.off('channel', onChannel);
@@ -247,97 +167,75 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     this.options.link.off('connected', this.onConnected);
     this.report(...this.queue.drop('closed', () => true));
     this.channel = undefined;
-    await Promise.all(this.subscriptions.splice(0).map((unsubscribe) => unsubscribe()));
+    await this.destination.close();
+  }
+
+  private chooseDestination(): Destination {
+    const { link, prefix, zone, keys, owner } = this.options;
+    if ((prefix === undefined) === (zone === undefined))
+      throw new SmartZoneError('CONFIG_INVALID', 'a sensor sends to a prefix or to a zone: name one of them');
+    return zone === undefined
+      ? new DeviceDestination(link, prefix ?? '', keys, owner.signing, this.witness, this.random)
+      : new ZoneDestination(link, zone, keys, owner.signing, this.witness, this.random);
   }
 
   private async start(): Promise<void> {
-    const { link, keys } = this.options;
-    this.trust.on('device', () => this.onDevice());
-    this.trust.on('refused', (refusal) => this.emit('refused', refusal));
-    link.on('connected', this.onConnected);
+    this.options.link.on('connected', this.onConnected);
     this.timer = setInterval(() => this.keepHouse(), HOUSEKEEPING_INTERVAL);
     this.timer.unref();
-    const subscribe = async (topic: string, handle: (payload: Uint8Array) => void): Promise<void> => {
-      this.subscriptions.push(await link.subscribe(topic, (message: LinkMessage) => handle(message.payload)));
-    };
-    await subscribe(this.topics.roster, (payload) => this.trust.receiveRoster(payload));
-    await subscribe(this.topics.hello, (payload) => this.trust.receiveHello(payload));
-    await subscribe(this.topics.sensorReceipt(keys.signing.kid), (payload) => this.receiveReceipt(payload));
-    await subscribe(this.topics.state, (payload) => this.receiveAgentState(payload));
+    await this.destination.start({
+      device: (device) => this.running && this.emit('device', device),
+      changed: () => this.considerOffer(),
+      refused: (refusal) => this.emit('refused', refusal),
+      receipt: (receipt) => this.receiveReceipt(receipt),
+      interrupted: () => this.sealAgain(),
+    });
     // Whoever awaited `open` attaches listeners first.
     setImmediate(() => {
       this.state = this.state === 'starting' ? 'running' : this.state;
-      this.onDevice();
+      const { device } = this.destination;
+      if (this.running && device !== undefined) this.emit('device', device);
+      this.considerOffer();
     });
   }
 
-  private onDevice(): void {
-    const { device } = this.trust;
-    if (this.state !== 'running' || device === undefined) return;
-    this.emit('device', device);
-    this.considerOffer();
+  private get running(): boolean {
+    return this.state === 'running';
   }
 
   private shapeNow(): InputShape {
     const shape = this.channel?.inputShape ?? this.inputShape;
-    if (shape === undefined) throw this.whyNotReady();
+    if (shape === undefined) throw this.destination.whyNot();
     return shape;
   }
 
-  private whyNotReady(refused?: SmartZoneError): SmartZoneError {
-    const { device, roster } = this.trust;
-    const { prefix, keys } = this.options;
-    if (roster === undefined) return refused ?? new SmartZoneError('TIMED_OUT', `no roster at ${prefix}`);
-    if (device === undefined) return refused ?? new SmartZoneError('TIMED_OUT', `no hello at ${prefix}`);
-    if (this.trust.member(keys.signing.kid, 'sensor') === undefined)
-      return new SmartZoneError('UNKNOWN_SENDER', `${keys.name} in roster ${roster.version}`);
-    if (device.behind)
-      return new SmartZoneError('TIMED_OUT', `${device.name} has not taken roster ${roster.version} yet`);
-    if (device.hello.inputShape === undefined) return new SmartZoneError('NO_MODEL', device.name);
-    return new SmartZoneError('TIMED_OUT', `no channel to ${device.name}`);
-  }
-
-  /** Offers a channel when there is none yet for this boot, prekey and input. */
+  /** Offers a channel when there is none yet for these boots, prekeys and input. */
   private considerOffer(): void {
-    const { device } = this.trust;
-    const shape = device?.hello.inputShape;
-    if (device === undefined || shape === undefined || device.behind) return;
-    if (this.trust.member(this.options.keys.signing.kid, 'sensor') === undefined) return;
-    const { channel } = this;
-    if (channel !== undefined && sameBoot(channel.device, device) && sameShape(channel.inputShape, shape))
-      return;
+    const { target } = this.destination;
+    if (!this.running || target === undefined || target.identity === this.channel?.identity) return;
     this.patience = 1;
-    this.offer(device, shape);
+    this.offer(target);
   }
 
-  private offer(device: TrustedDevice, inputShape: InputShape): void {
+  private offer(target: Target): void {
     const { keys } = this.options;
-    const { hello } = device;
+    const { inputShape, identity } = target;
     const now = this.clock();
     const channel = asChannelId(this.random.bytes(KID_LENGTH));
     const secret = this.random.bytes(32);
-    const seen = this.witness.device(device.kid);
-    const offer = sealOffer(
-      {
-        channel,
-        secret,
-        inputShape,
-        counter: this.witness.nextCounter(now),
-        rosterVersion: this.trust.roster?.version ?? 0,
-        modelSequence: seen.model,
-        time: Math.floor(now / 1000),
-      },
-      keys.signing,
-      [{ id: device.kid, freshness: hello.bootNonce, publicKey: hello.prekey }],
-      this.random,
-    );
-    const writer = new RecordWriter(
-      secret,
-      { purpose: 'frame', device: device.kid, sender: keys.signing.kid },
+    const offer = target.seal({
       channel,
-    );
+      secret,
+      inputShape,
+      counter: this.witness.nextCounter(now),
+      rosterVersion: this.destination.rosterVersion,
+      modelSequence: target.modelSequence,
+      time: Math.floor(now / 1000),
+    });
+    const context = { purpose: 'frame', device: target.audience, sender: keys.signing.kid } as const;
+    const writer = new RecordWriter(secret, context, channel);
     secret.fill(0);
-    this.channel = { writer, device, inputShape, offeredAt: now };
+    this.channel = { writer, identity, inputShape };
     this.lastProgress = now;
     this.counts.offers++;
     this.report(...this.queue.drop('shape', ({ frame }) => !sameShape(frame, inputShape)));
@@ -349,15 +247,14 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   }
 
   private publishOffer(): void {
-    const { link, keys } = this.options;
     if (this.lastOffer === undefined || this.channel === undefined) return;
-    const topic = this.topics.sensorOffer(keys.signing.kid);
-    link.publish(topic, this.lastOffer, { retain: true }).catch(() => undefined);
+    const { offerTopic } = this.destination;
+    this.options.link.publish(offerTopic, this.lastOffer, { retain: true }).catch(() => undefined);
   }
 
   /** Seals and sends what may be sent. Frames wait unsealed while the broker is away: the newest are worth most. */
   private pump(): void {
-    const { link, keys, window = 8, frameExpiry = 30 } = this.options;
+    const { link, window = 8 } = this.options;
     const { channel } = this;
     if (channel === undefined) return;
     for (;;) {
@@ -368,77 +265,85 @@ export class SensorClient extends EventEmitter<SensorEvents> {
       const record = channel.writer.seal(encodeFrameChunks({ id, time, ...frame }));
       const number = channel.writer.lastNumber;
       if (this.queue.outstanding() === 0) this.lastProgress = this.clock();
-      next.sealing = { channel: channel.writer.channel, number };
-      next.attempts++;
-      this.underWay++;
-      this.counts.sent++;
-      link
-        .publish(this.topics.sensorFrame(keys.signing.kid), record, { expiry: frameExpiry })
-        .catch(() => undefined)
-        .finally(() => {
-          this.underWay--;
-          this.pump();
-        });
-      this.emit('sent', { frameId: id, number, attempt: next.attempts, size: record.length });
+      next.sealing = { channel: channel.writer.channel, number, record, sentAt: 0 };
+      this.send(next);
     }
   }
 
+  private send(frame: QueuedFrame<FrameBody>): void {
+    const { link, frameExpiry = 30 } = this.options;
+    const { sealing } = frame;
+    if (sealing === undefined) return;
+    const { number, record } = sealing;
+    sealing.sentAt = this.clock();
+    // What goes to one device comes in order, and is sealed anew where it has to go again.
+    if (!this.destination.shared) sealing.record = NOTHING;
+    frame.attempts++;
+    this.underWay++;
+    this.counts.sent++;
+    link
+      .publish(this.destination.frameTopic, record, { expiry: frameExpiry })
+      .catch(() => undefined)
+      .finally(() => {
+        this.underWay--;
+        this.pump();
+      });
+    this.emit('sent', { frameId: frame.id, number, attempt: frame.attempts, size: record.length });
+  }
+
   /**
-   * Broker or agent was away: nobody knows which of the frames that the broker took it has passed on, and in which order, and a
-   * receipt names only the last number. Without this a later frame's receipt would cover frames that never arrived. Those that
-   * did arrive get a second label, which rules hosts drop.
+   * Broker or agent was away: nobody knows which of the frames that the broker took it has passed on, and in which order. A
+   * device's receipt names only the last number: a later frame's would cover frames that never arrived, so that they are sealed
+   * again; those that did arrive get a second label, which rules hosts drop. A zone's receipts tell, and the same record goes again.
    */
   private sealAgain(): void {
-    this.queue.unsealAll();
+    if (this.destination.shared) this.sendAgain(0);
+    else this.queue.unsealAll();
     this.pump();
   }
 
-  /** The agent's own words, which nobody vouches for: at worst frames are sealed once more than they need to be. */
-  private receiveAgentState(message: Uint8Array): void {
-    const session = sessionOf(message);
-    if (session === undefined || session === this.agentSession) return;
-    const known = this.agentSession !== undefined;
-    this.agentSession = session;
-    if (known) this.sealAgain();
+  /** Records that have waited so long for a zone's receipt: the device that was dealt them may be gone. */
+  private sendAgain(after: number): void {
+    const { link, window = 8 } = this.options;
+    const { channel } = this;
+    const now = this.clock();
+    if (channel === undefined) return;
+    for (const frame of this.queue.sealed()) {
+      if (!link.connected || this.underWay >= window) return;
+      if (frame.sealing === undefined || now - frame.sealing.sentAt < after) continue;
+      // No device could tell any more whether it has taken this number: seal it under a new one.
+      if (channel.writer.lastNumber - frame.sealing.number >= RECEIPT_WINDOW) frame.sealing = undefined;
+      else this.send(frame);
+    }
   }
 
-  private receiveReceipt(message: Uint8Array): void {
-    const device = this.trust.device;
-    if (device === undefined || message.length === 0) return;
-    try {
-      const receipt = verifyReceipt(message, device.hello.signingKey);
-      if (!equalBytes(receipt.device, device.kid)) throw new SmartZoneError('WRONG_DEVICE', 'receipt');
-      // The receipt of an earlier boot lies retained until the first of this one.
-      if (!equalBytes(receipt.bootNonce, device.hello.bootNonce)) return;
-      const receipted = this.queue.receipted(receipt.channel, receipt.lastNumber);
-      if (receipted.length > 0) {
-        this.lastProgress = this.clock();
-        this.trust.confirmAlive();
-      }
-      for (const { id, sealing } of receipted) {
-        this.counts.receipted++;
-        this.emit('receipted', { frameId: id, number: sealing?.number ?? 0 });
-      }
-    } catch (error) {
-      if (!isSmartZoneError(error)) throw error;
-      this.emit('refused', { what: 'receipt', error });
+  private receiveReceipt(receipt: Receipt): void {
+    const receipted = this.queue.receipted(receipt.channel, (number) => receiptCovers(receipt, number));
+    if (receipted.length === 0) return;
+    this.lastProgress = this.clock();
+    this.destination.confirmAlive(receipt.device);
+    for (const { id, sealing } of receipted) {
+      this.counts.receipted++;
+      this.emit('receipted', { frameId: id, number: sealing?.number ?? 0 });
     }
   }
 
   private keepHouse(): void {
-    const { link, maxAge = 30_000, offerAgainAfter = 10_000 } = this.options;
+    const { link, maxAge = 30_000, offerAgainAfter = 10_000, sendAgainAfter = 2_000 } = this.options;
     const now = this.clock();
     this.report(...this.queue.drop('too-old', ({ time }) => now - time > maxAge));
+    if (this.destination.shared) this.sendAgain(sendAgainAfter);
     this.pump();
     const { channel } = this;
     if (channel === undefined || !link.connected || this.queue.outstanding() === 0) return;
     if (now - this.lastProgress < offerAgainAfter * this.patience) return;
     this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
     // Nothing came back: the channel may be gone (the TA evicts, storage was put back), and no message says so.
-    this.report(...this.queue.drop('unanswered', ({ attempts }) => attempts >= MOST_ATTEMPTS));
-    const { device } = this.trust;
-    if (this.queue.outstanding() > 0 && device?.hello.inputShape !== undefined && !device.behind)
-      this.offer(device, device.hello.inputShape);
+    // A zone's frame is sent again and again, and goes when it is too old.
+    if (!this.destination.shared)
+      this.report(...this.queue.drop('unanswered', ({ attempts }) => attempts >= MOST_ATTEMPTS));
+    const { target } = this.destination;
+    if (this.queue.outstanding() > 0 && target !== undefined) this.offer(target);
   }
 
   private report(...dropped: (Dropped<FrameBody> | undefined)[]): void {
@@ -448,27 +353,6 @@ export class SensorClient extends EventEmitter<SensorEvents> {
       this.emit('dropped', { frameId: drop.frame.id, reason: drop.reason });
     }
   }
-}
-
-/** The state topic is JSON: {"state", "session", ...}; the session changes with every connection of the agent. */
-function sessionOf(message: Uint8Array): number | undefined {
-  try {
-    const { session } = JSON.parse(Buffer.from(message).toString('utf8')) as { session?: unknown };
-    return typeof session === 'number' ? session : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function sameShape(a: InputShape, b: InputShape): boolean {
-  return (
-    a.format === b.format && a.dims.length === b.dims.length && a.dims.every((dim, i) => dim === b.dims[i])
-  );
-}
-
-/** For people: "u8 128x128x3". */
-export function describeShape({ format, dims }: InputShape): string {
-  return `${format} ${dims.join('x')}`;
 }
 
 function pictureShape(shape: InputShape): { width: number; height: number; channels: 1 | 3 } {

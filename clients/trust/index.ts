@@ -5,3 +5,5 @@ export {
   type Refusal,
   type TrustedDevice,
 } from './device-trust.js';
+export { DeviceWatch } from './device-watch.js';
+export { ZoneWatch, type ZoneDevice, type ZoneWatchEvents } from './zone-watch.js';

@@ -65,8 +65,7 @@ const linkWith = (...set: string[]): BrokerLink => {
     config: loadConfig({ set: [`broker.url=${broker.url}`, 'broker.clientId=agent', ...set] }).broker,
     log: new Log({ write: () => undefined }),
     subscriptions: [`${prefix}/sensor/+/frame`],
-    stateTopic: `${prefix}/state`,
-    statePayload: (state) => Buffer.from(state),
+    state: { topic: `${prefix}/state`, payload: (state) => Buffer.from(state) },
     receiveMaximum: 8,
     maximumPacketSize: 1 << 20,
   });

@@ -57,8 +57,10 @@ for (const { name, protocol: version, start, run } of brokers)
         config: config.broker,
         log: new Log({ level: 'error' }),
         subscriptions: ['t/in'],
-        stateTopic: 't/state',
-        statePayload: (state, session) => Buffer.from(JSON.stringify({ state, session })),
+        state: {
+          topic: 't/state',
+          payload: (state, session) => Buffer.from(JSON.stringify({ state, session })),
+        },
         receiveMaximum: 8,
         maximumPacketSize: 1 << 20,
       });
