@@ -4,8 +4,10 @@ import { toHex } from '../../protocol/bytes.js';
 import { SmartZoneError } from '../../protocol/errors.js';
 import { kidToHex } from '../../protocol/kid.js';
 import { devicePrefix, Topics } from '../../protocol/topics.js';
-import { parsePublicLine, readKeyFile, type PartyKeys, type PartyPublic } from '../keys/index.js';
+import { parsePublicLine, readKeyFile, Witness, type PartyKeys, type PartyPublic } from '../keys/index.js';
 import { BrokerLink, type LinkOptions } from '../link/index.js';
+import { ZoneWatch } from '../trust/index.js';
+import { ActedFrames } from './acted-frames.js';
 import { EventTracker, type TrackerOptions } from './event-tracker.js';
 import { LabelStream } from './label-stream.js';
 import { RulesClient } from './rules-client.js';
@@ -25,7 +27,12 @@ export type DeviceChoice = string | { readonly prefix: string };
 export interface ConnectRulesOptions extends Pick<RulesOptions, 'maxAge' | 'models' | 'heldRecords'> {
   /** Address, or all of the connection's options, or an open connection, which the caller closes. */
   readonly broker: string | (Omit<LinkOptions, 'clientId'> & { readonly clientId?: string }) | BrokerLink;
-  readonly devices: readonly DeviceChoice[];
+  readonly devices?: readonly DeviceChoice[];
+  /**
+   * Zones of the roster, by name or id: all their devices, also those that join later. Their topics must start with
+   * smartzone/<name>. Each frame is acted on once, whichever devices label it.
+   */
+  readonly zones?: readonly string[];
   /** A key file of the role rules, or its keys. */
   readonly key: string | PartyKeys;
   /** Opens the key file, where it is sealed. */
@@ -57,11 +64,12 @@ export async function connectRules(options: ConnectRulesOptions): Promise<Rules>
   const keys =
     typeof key === 'string' ? readKeyFile(key, passphrase === undefined ? {} : { passphrase }) : key;
   const owner = readOwner(options.owner);
-  const prefixes = options.devices.map((each) =>
+  const { zones = [] } = options;
+  const prefixes = (options.devices ?? []).map((each) =>
     typeof each === 'string' ? devicePrefix(each) : new Topics(each.prefix).prefix,
   );
-  if (prefixes.length === 0 || new Set(prefixes).size !== prefixes.length)
-    throw new SmartZoneError('CONFIG_INVALID', 'devices: name at least one, and each once');
+  if (prefixes.length + zones.length === 0 || new Set(prefixes).size !== prefixes.length)
+    throw new SmartZoneError('CONFIG_INVALID', 'devices, zones: name at least one, and each once');
   const given = options.broker;
   const link =
     given instanceof BrokerLink
@@ -74,19 +82,25 @@ export async function connectRules(options: ConnectRulesOptions): Promise<Rules>
   const seenPath =
     options.seenPath ??
     (typeof key === 'string' ? (prefix: string) => deviceSeenPath(key, prefix) : undefined);
+  const acted = new ActedFrames(options.maxAge);
+  const add = (prefix: string): Promise<void> =>
+    rules.add(prefix, {
+      link,
+      keys,
+      owner,
+      prefix,
+      acted,
+      ...(seenPath === undefined ? {} : { seenPath: seenPath(prefix) }),
+      ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
+      ...(options.models === undefined ? {} : { models: options.models }),
+      ...(options.heldRecords === undefined ? {} : { heldRecords: options.heldRecords }),
+      ...(options.clock === undefined ? {} : { clock: () => rules.clock.now() }),
+    });
   try {
-    for (const prefix of prefixes) {
-      await rules.add(prefix, {
-        link,
-        keys,
-        owner,
-        prefix,
-        ...(seenPath === undefined ? {} : { seenPath: seenPath(prefix) }),
-        ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
-        ...(options.models === undefined ? {} : { models: options.models }),
-        ...(options.heldRecords === undefined ? {} : { heldRecords: options.heldRecords }),
-        ...(options.clock === undefined ? {} : { clock: () => rules.clock.now() }),
-      });
+    for (const prefix of prefixes) await add(prefix);
+    for (const zone of zones) {
+      const witness = Witness.open(seenPath?.(`zone/${zone}`), owner.kid);
+      await rules.follow(new ZoneWatch(link, zone, owner.signing, witness), add);
     }
   } catch (error) {
     await rules.close();
@@ -125,6 +139,7 @@ export class Rules {
   readonly #tracker: EventTracker;
   readonly #ending = new AbortController();
   readonly #unsubscribe: (() => Promise<void>)[] = [];
+  readonly #zones: ZoneWatch[] = [];
   #early: RulesEvent[] | undefined = [];
 
   /** @internal use connectRules */
@@ -168,8 +183,16 @@ export class Rules {
     return this.#tracker.open;
   }
 
-  /** Resolves when the labels of every device can be opened. @throws TIMED_OUT, saying what is missing */
-  async ready(timeout?: number): Promise<void> {
+  /**
+   * Resolves when the labels of every device can be opened; of a zone, of those of its devices that are there.
+   * @throws TIMED_OUT, saying what is missing
+   */
+  async ready(timeout = 30_000): Promise<void> {
+    const end = Date.now() + timeout;
+    while (this.#zones.some(({ devices }) => devices.length === 0)) {
+      if (Date.now() >= end) throw new SmartZoneError('TIMED_OUT', 'no device of a zone is known yet');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
     await Promise.all([...this.clients.values()].map((client) => client.ready(timeout)));
   }
 
@@ -213,6 +236,7 @@ export class Rules {
     // Without the connection nothing is unsubscribed: the broker keeps what comes until this host is back.
     if (this.ownsLink) await this.link.close();
     await Promise.all(this.#unsubscribe.splice(0).map((each) => each()));
+    await Promise.all(this.#zones.map((zone) => zone.close()));
     for (const client of this.clients.values()) await client.close();
     this.#ending.abort();
   }
@@ -246,6 +270,22 @@ export class Rules {
         this.#changeDevice(prefix, { state: agentState(payload) });
       }),
     );
+  }
+
+  /** @internal All devices of a zone, from now on. */
+  async follow(zone: ZoneWatch, add: (prefix: string) => Promise<void>): Promise<void> {
+    this.#zones.push(zone);
+    const added = new Set<string>();
+    zone.on('changed', () => {
+      for (const { prefix } of zone.devices) {
+        if (added.has(prefix) || this.clients.has(prefix) || this.#ending.signal.aborted) continue;
+        added.add(prefix);
+        // Without a connection it is tried again with the next hello.
+        add(prefix).catch(() => added.delete(prefix));
+      }
+    });
+    zone.on('refused', ({ what, error }) => this.#tell({ type: 'refused', prefix: 'zone', what, error }));
+    await zone.start();
   }
 
   /** @internal Whoever awaited `connectRules` attaches listeners first. */

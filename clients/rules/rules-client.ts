@@ -1,22 +1,20 @@
 import { EventEmitter } from 'node:events';
 import { equalBytes, toHex } from '../../protocol/bytes.js';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
-import { kidToHex, type Kid } from '../../protocol/kid.js';
-import { verifyLabel } from '../../protocol/messages/label.js';
-import { openRecord, parseRecord, type SealedRecord } from '../../protocol/messages/record.js';
+import { kidFromHex, kidToHex } from '../../protocol/kid.js';
+import { parseRecord, type SealedRecord } from '../../protocol/messages/record.js';
 import type { Roster } from '../../protocol/messages/roster.js';
-import { verifyTelemetry } from '../../protocol/messages/telemetry.js';
 import { systemRandomness } from '../../protocol/randomness.js';
-import { Topics } from '../../protocol/topics.js';
+import type { Topics } from '../../protocol/topics.js';
 import { Witness } from '../keys/index.js';
-import type { LinkMessage } from '../link/index.js';
-import { DeviceTrust, type TrustedDevice } from '../trust/index.js';
+import { DeviceWatch, type DeviceTrust, type TrustedDevice } from '../trust/index.js';
+import { ActedFrames } from './acted-frames.js';
 import { Asking } from './asking.js';
 import { Epochs, type Epoch } from './epochs.js';
 import { Freshness } from './freshness.js';
-import type { LabelEvent, NamedParty } from './label-event.js';
+import type { LabelEvent } from './label-event.js';
+import { LabelOpener, type OpenedLabel } from './label-opener.js';
 import { LabelStream } from './label-stream.js';
-import { RecentFrames } from './recent-frames.js';
 import type { RulesEvents, RulesOptions, RulesStats } from './rules-options.js';
 
 interface Held {
@@ -34,10 +32,12 @@ const HOUSEKEEPING_INTERVAL = 1000;
 export class RulesClient extends EventEmitter<RulesEvents> {
   private readonly topics: Topics;
   private readonly witness: Witness;
+  private readonly watch: DeviceWatch;
   private readonly trust: DeviceTrust;
+  private readonly opener: LabelOpener;
   private readonly freshness: Freshness;
   private readonly epochs = new Epochs();
-  private readonly recent = new RecentFrames();
+  private readonly acted: ActedFrames;
   private readonly clock: () => number;
   private readonly counts = {
     labels: 0,
@@ -48,7 +48,6 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     refused: 0,
     unopened: 0,
   };
-  private readonly subscriptions: (() => Promise<void>)[] = [];
   private held: Held[] = [];
   private readonly asking: Asking;
   /** A broker that was restarted may have lost what it retained. */
@@ -64,13 +63,16 @@ export class RulesClient extends EventEmitter<RulesEvents> {
       throw new SmartZoneError('WRONG_ROLE', `a key for ${keys.role}, not for rules`);
     if (owner.role !== 'owner')
       throw new SmartZoneError('WRONG_ROLE', `the public line of a ${owner.role}, not of the owner`);
-    this.topics = new Topics(options.prefix);
     this.clock = options.clock ?? Date.now;
     this.witness = Witness.open(options.seenPath, owner.kid);
-    this.trust = new DeviceTrust(owner.signing, this.witness);
+    this.watch = new DeviceWatch(options.link, options.prefix, owner.signing, this.witness);
+    this.trust = this.watch.trust;
+    this.topics = this.watch.topics;
+    this.opener = new LabelOpener(this.trust, options.models);
+    this.acted = options.acted ?? new ActedFrames(options.maxAge);
     this.freshness = new Freshness(keys.signing, options.random ?? systemRandomness);
     this.asking = new Asking(options, this.topics, this.trust, this.witness, this.freshness, this.clock);
-    for (const [frame, time] of this.witness.frames) this.recent.add(frame, time);
+    for (const [frame, time] of this.witness.frames) this.acted.add(time, frame);
   }
 
   /** Subscribes and starts; resolves before a device is found. */
@@ -144,7 +146,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     this.ending.abort();
     this.epochs.wipe();
     this.witness.close();
-    await Promise.all(this.subscriptions.splice(0).map((unsubscribe) => unsubscribe()));
+    await this.watch.close();
   }
 
   private async start(): Promise<void> {
@@ -155,14 +157,10 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     this.trust.on('refused', ({ what, error }) => this.refuse(what, error));
     this.timer = setInterval(() => this.keepHouse(), HOUSEKEEPING_INTERVAL);
     this.timer.unref();
-    const subscribe = async (topic: string, handle: (message: LinkMessage) => void): Promise<void> => {
-      this.subscriptions.push(await link.subscribe(topic, handle));
-    };
-    await subscribe(this.topics.roster, ({ payload }) => this.trust.receiveRoster(payload));
-    await subscribe(this.topics.hello, ({ payload }) => this.trust.receiveHello(payload));
-    await subscribe(this.topics.rulesOffer(keys.signing.kid), ({ payload }) => this.receiveOffer(payload));
-    await subscribe(this.topics.label('+'), ({ topic, payload }) => this.receiveRecord(topic, payload));
-    await subscribe(this.topics.telemetry, ({ topic, payload }) => this.receiveRecord(topic, payload));
+    await this.watch.start();
+    await this.watch.also(this.topics.rulesOffer(keys.signing.kid), (offer) => this.receiveOffer(offer));
+    await this.watch.also(this.topics.label('+'), (record, topic) => this.receiveRecord(topic, record));
+    await this.watch.also(this.topics.telemetry, (record, topic) => this.receiveRecord(topic, record));
     // Whoever awaited `open` attaches listeners first: nothing can be opened, so nothing missed, before the rules hello.
     setImmediate(() => {
       this.state = this.state === 'starting' ? 'running' : this.state;
@@ -247,57 +245,38 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   }
 
   private openLabel(topic: string, record: SealedRecord, epoch: Epoch): void {
-    const { device } = this.trust;
     const parsed = this.topics.parse(topic);
-    if (device === undefined || parsed?.kind !== 'label')
-      throw new SmartZoneError('UNTRUSTED_DEVICE', 'label');
-    const sensorKid = parsed.kid;
-    const stream = streamName(epoch, kidToHex(sensorKid));
+    if (parsed?.kind !== 'label') throw new SmartZoneError('UNTRUSTED_DEVICE', 'label');
+    const stream = streamName(epoch, kidToHex(parsed.kid));
     const last = this.witness.labelNumber(stream);
     if (record.number <= last) {
       // The device gives the identical label for a frame that came again.
       this.counts.doubles++;
       return;
     }
-    const context = { purpose: 'label', device: device.kid, sender: sensorKid } as const;
-    const plaintext = openRecord(record, epoch.key(context), context);
-    const label = verifyLabel(plaintext, device.hello.signingKey);
-    if (!equalBytes(label.device, device.kid)) throw new SmartZoneError('WRONG_DEVICE', 'label');
-    if (!equalBytes(label.bootNonce, epoch.bootNonce)) throw new SmartZoneError('STALE_NONCE', 'label');
-    if (!equalBytes(label.sensor, sensorKid))
-      throw new SmartZoneError('UNKNOWN_SENDER', 'label for another sensor');
-    const member = this.trust.member(sensorKid, 'sensor');
-    if (member === undefined) throw new SmartZoneError('UNKNOWN_SENDER', `sensor ${kidToHex(sensorKid)}`);
-    const { models, maxAge = 30_000 } = this.options;
-    if (models !== undefined && !models.some((model) => equalBytes(model, label.model)))
-      throw new SmartZoneError('MODEL_UNKNOWN', toHex(label.model));
-    const named = { device: name(device.kid, device.name), sensor: name(sensorKid, member.name) };
+    const opened = this.opener.label(record, epoch, parsed.kid);
+    const { label, device, sensor } = opened;
     const received = this.clock();
     const ageMs = received - label.sensorTime;
     // Neither an old label nor a repeat moves the number: another rules host could have sealed it anew under a high one.
-    if (Math.abs(ageMs) > maxAge) {
+    if (Math.abs(ageMs) > (this.options.maxAge ?? 30_000)) {
       this.counts.stale++;
-      this.emit('stale', { ...named, ageMs });
+      this.emit('stale', { device, sensor, ageMs });
       return;
     }
-    const sensor = kidToHex(sensorKid);
-    const byId = `${sensor}/${toHex(label.frameId)}`;
-    const byNumber = `${sensor}/${toHex(label.frameChannel)}/${label.frameNumber}`;
-    if (this.recent.has(byId) || this.recent.has(byNumber)) {
+    const byId = `${kidToHex(sensor.kid)}/${toHex(label.frameId)}`;
+    const byNumber = `${kidToHex(sensor.kid)}/${toHex(label.frameChannel)}/${label.frameNumber}`;
+    if (this.acted.has(byId, byNumber)) {
       this.counts.doubles++;
       return;
     }
-    this.recent.add(byId, label.sensorTime);
-    this.recent.add(byNumber, label.sensorTime);
+    this.acted.add(label.sensorTime, byId, byNumber);
     this.witness.sawLabel(stream, record.number, byId, label.sensorTime);
-    const missed = last > 0 || epoch.fromStart ? record.number - last - 1 : 0;
-    if (missed > 0) {
-      this.counts.missed += missed;
-      this.emit('gap', { ...named, missed });
-    }
+    this.countMissing(opened, received, last > 0 || epoch.fromStart ? record.number - last - 1 : 0);
     this.counts.labels++;
     this.emit('label', {
-      ...named,
+      device,
+      sensor,
       number: label.frameNumber,
       frameId: Uint8Array.from(label.frameId),
       sensorTime: label.sensorTime,
@@ -307,31 +286,48 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     });
   }
 
+  /** @param skipped numbers of labels of the device that did not come before this one */
+  private countMissing({ label, device, sensor }: OpenedLabel, now: number, skipped: number): void {
+    const { frameChannel, frameNumber } = label;
+    // Another device of the zone may have labelled what is missing here, or will: frames count there, over all devices.
+    const missed =
+      label.zone === undefined
+        ? skipped
+        : this.acted.gaps.labelled(kidToHex(sensor.kid), toHex(frameChannel), frameNumber, now);
+    if (missed === 0) return;
+    this.counts.missed += missed;
+    this.emit('gap', { device, sensor, missed });
+  }
+
   private openTelemetry(record: SealedRecord, epoch: Epoch): void {
-    const { device } = this.trust;
-    if (device === undefined) throw new SmartZoneError('UNTRUSTED_DEVICE', 'telemetry');
     const stream = streamName(epoch, 'telemetry');
     if (record.number <= this.witness.labelNumber(stream)) {
       this.counts.doubles++;
       return;
     }
-    const context = { purpose: 'telemetry', device: device.kid, sender: device.kid } as const;
-    const telemetry = verifyTelemetry(
-      openRecord(record, epoch.key(context), context),
-      device.hello.signingKey,
-    );
-    if (!equalBytes(telemetry.device, device.kid)) throw new SmartZoneError('WRONG_DEVICE', 'telemetry');
-    if (!equalBytes(telemetry.bootNonce, epoch.bootNonce))
-      throw new SmartZoneError('STALE_NONCE', 'telemetry');
+    const telemetry = this.opener.telemetry(record, epoch);
     this.witness.sawLabel(stream, record.number);
     this.counts.telemetry++;
-    this.emit('telemetry', { ...telemetry, name: device.name });
+    this.emit('telemetry', telemetry);
   }
 
   private keepHouse(): void {
     const now = this.clock();
-    this.recent.forgetBefore(now - (this.options.maxAge ?? 30_000));
+    this.acted.forget(now);
+    this.tellZoneGaps(now);
     this.asking.again();
+  }
+
+  /** Frames of a zone that no device has labelled in time. Told by whichever device's client asks first. */
+  private tellZoneGaps(now: number): void {
+    const { device } = this.trust;
+    if (device === undefined) return;
+    for (const [id, missed] of this.acted.gaps.due(now)) {
+      const kid = kidFromHex(id);
+      const sensor = { kid, name: this.trust.member(kid, 'sensor')?.name ?? id };
+      this.counts.missed += missed;
+      this.emit('gap', { device: { kid: device.kid, name: device.name }, sensor, missed });
+    }
   }
 
   private refuse(what: RulesEvents['refused'][0]['what'], error: unknown): void {
@@ -339,10 +335,6 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     this.counts.refused++;
     this.emit('refused', { what, error });
   }
-}
-
-function name(kid: Kid, text: string): NamedParty {
-  return { kid, name: text };
 }
 
 function streamName(epoch: Epoch, what: string): string {

@@ -5,6 +5,7 @@ import type { Randomness } from '../../protocol/randomness.js';
 import type { PartyKeys, PartyPublic } from '../keys/index.js';
 import type { BrokerLink } from '../link/index.js';
 import type { Refusal, TrustedDevice } from '../trust/index.js';
+import type { ActedFrames } from './acted-frames.js';
 import type { LabelEvent, NamedParty } from './label-event.js';
 
 export interface RulesOptions {
@@ -24,6 +25,8 @@ export interface RulesOptions {
   readonly models?: readonly Uint8Array[];
   /** Records kept that arrived before the offer that opens them: all that the broker kept while this host was away. Default 4096, of 1 KiB or so. */
   readonly heldRecords?: number;
+  /** What was acted on, shared with the clients of other devices of this host: two of a zone may label the same frame. Default: its own. */
+  readonly acted?: ActedFrames;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   readonly random?: Randomness;
@@ -36,7 +39,7 @@ export interface TelemetryEvent extends Telemetry {
 export interface LabelGap {
   readonly device: NamedParty;
   readonly sensor: NamedParty;
-  /** Labels that did not arrive before the one that did: lost, withheld or refused. */
+  /** Labels that did not arrive before the one that did: lost, withheld or refused. In a zone: frames that no device labelled in time. */
   readonly missed: number;
 }
 

@@ -1,6 +1,6 @@
 import type { ChannelId, Kid } from '../kid.js';
 import type { SigningKey } from '../keys.js';
-import { bytes, channelId, digest, field, kid, nonce, struct, uint } from '../schema.js';
+import { bytes, channelId, digest, field, kid, nonce, optional, struct, uint } from '../schema.js';
 import { openSigned, sealSigned } from '../signed.js';
 import { FRAME_ID_LENGTH } from './frame.js';
 import { pad, unpad } from './padding.js';
@@ -21,6 +21,8 @@ export interface Label {
   /** The digest of the manifest of the model that made it. */
   readonly model: Uint8Array;
   readonly results: Results;
+  /** The frame's channel is this zone's: other devices may label the same frame. */
+  readonly zone?: Kid;
 }
 
 const codec = struct<Label>({
@@ -34,6 +36,7 @@ const codec = struct<Label>({
   bootNonce: field(8, nonce),
   model: field(9, digest),
   results: field(10, resultsCodec),
+  zone: optional(11, kid),
 });
 
 /** The plaintext of a label record: signed by the device, padded to the model's one `size`. */

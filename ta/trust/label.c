@@ -27,7 +27,7 @@ static size_t write_payload(const struct sz_channel *channel, const struct sz_fr
                             uint8_t *payload, size_t capacity)
 {
     struct sz_cbor_writer w = sz_cbor_writer(payload, capacity);
-    sz_cbor_put_map(&w, 10);
+    sz_cbor_put_map(&w, channel->terms.zone ? 11 : 10);
     sz_cbor_put_uint(&w, 1);
     sz_cbor_put_bstr(&w, channel->terms.id, SZ_CHANNEL_ID_SIZE);
     sz_cbor_put_uint(&w, 2);
@@ -48,6 +48,10 @@ static size_t write_payload(const struct sz_channel *channel, const struct sz_fr
     sz_cbor_put_bstr(&w, sz_model_digest(), SZ_SHA256_SIZE);
     sz_cbor_put_uint(&w, 10);
     sz_model_write_results(&w);
+    if (channel->terms.zone) {
+        sz_cbor_put_uint(&w, 11);
+        sz_cbor_put_bstr(&w, channel->terms.audience, SZ_KID_SIZE);
+    }
     return sz_cbor_written(&w);
 }
 

@@ -356,6 +356,9 @@ test.each<sz.Results>([
   expect(plaintext).toHaveLength(600);
   isItemOf('label', sz.unpad(plaintext));
   expect(sz.verifyLabel(plaintext, device.publicKey)).toEqual({ ...label, results });
+  const zoned = { ...label, results, zone: sz.asKid(fill(8, 40)) };
+  isItemOf('label', sz.unpad(sz.signLabel(zoned, device, 600)));
+  expect(sz.verifyLabel(sz.signLabel(zoned, device, 600), device.publicKey)).toEqual(zoned);
 });
 
 test('telemetry', () => {
