@@ -3,6 +3,7 @@ import { asKid, kidToHex, signingKid } from '../../protocol/kid.js';
 import type { Owners } from '../../protocol/messages/owners.js';
 import { isRole } from '../keys/index.js';
 import type { BookContent, BookDevice, BookMember, DeviceKeys, PendingClaim } from './book.js';
+import { zonesFromJson, zonesToJson, type ZoneJson } from './zones.js';
 
 interface KeysJson {
   signing: string;
@@ -35,6 +36,7 @@ export interface BookJson {
   lease: number | null;
   devices: DeviceJson[];
   members: MemberJson[];
+  zones?: ZoneJson[];
   claim?: { prefix: string; name: string; level: number; device: string; statement: string };
 }
 
@@ -77,7 +79,7 @@ const keysFromJson = ({ signing, agreement }: KeysJson): DeviceKeys => ({
 });
 
 export function toJson(content: BookContent): BookJson {
-  const { owners, succession, rosterVersion, roster, lease, devices, members, claim } = content;
+  const { owners, succession, rosterVersion, roster, lease, devices, members, zones, claim } = content;
   return {
     'smart-zone-book': 1,
     owners: { generation: owners.generation, keys: owners.keys.map(text) },
@@ -99,6 +101,7 @@ export function toJson(content: BookContent): BookJson {
       ...keysToJson(keys),
       ...(notAfter === undefined ? {} : { notAfter }),
     })),
+    zones: zonesToJson(zones),
     ...(claim === undefined
       ? {}
       : {
@@ -124,6 +127,7 @@ export function fromJson(json: BookJson | null, opener: Uint8Array): BookContent
     lease: json.lease === null ? undefined : count(json.lease),
     devices: list(json.devices, deviceFromJson),
     members: list(json.members, memberFromJson),
+    zones: zonesFromJson(json.zones),
     claim: json.claim === undefined ? undefined : claimFromJson(json.claim),
   };
 }

@@ -6,6 +6,7 @@ import { type Kid, kidToHex, signingKid } from '../../protocol/kid.js';
 import type { Owners } from '../../protocol/messages/owners.js';
 import { writeFileAtomic, type PartyPublic, type PartyRole } from '../keys/index.js';
 import { fromJson, soleOwner, toJson, type BookJson } from './book-json.js';
+import type { BookZone } from './zones.js';
 
 export interface DeviceKeys {
   /** Ed25519. */
@@ -60,6 +61,7 @@ export interface BookContent {
   readonly lease: number | undefined;
   readonly devices: readonly BookDevice[];
   readonly members: readonly BookMember[];
+  readonly zones: readonly BookZone[];
   readonly claim: PendingClaim | undefined;
 }
 
@@ -70,6 +72,7 @@ const EMPTY: Omit<BookContent, 'owners'> = {
   lease: undefined,
   devices: [],
   members: [],
+  zones: [],
   claim: undefined,
 };
 

@@ -10,6 +10,7 @@ export {
   parseInvitationLine,
   type Invitation,
 } from '../../protocol/messages/invitation.js';
+export type { BookZone } from './zones.js';
 export { appraise, uuidText, type Appraisal, type Appraised } from './appraise.js';
 export { DEBUG_WORDS, parsePolicy, readPolicy, type Expectation, type Policy } from './policy.js';
 export { deviceStates, type DeviceState } from './device-states.js';

@@ -6,6 +6,7 @@ import { signRoster, type Roster } from '../../protocol/messages/roster.js';
 import { Topics } from '../../protocol/topics.js';
 import type { BrokerLink } from '../link/index.js';
 import type { BookContent, BookDevice, OwnerBook } from './book.js';
+import { rosterZones } from './zones.js';
 
 /**
  * Writes the change and the next roster into the book, in one step.
@@ -41,7 +42,7 @@ export function issueRoster(
         name: device.name,
       })),
     ),
-    zones: [],
+    zones: rosterZones(content),
     ...(content.lease === undefined ? {} : { lease: content.lease }),
     ...(content.succession.length === 0 ? {} : { succession: content.succession.slice(-MOST_LINKS) }),
   };

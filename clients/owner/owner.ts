@@ -13,6 +13,7 @@ import { claimDevice, type ClaimOptions } from './claim.js';
 import { askDevice, askEvidence, DEFAULT_TIMEOUT, readHello } from './conversation.js';
 import { issueRoster, publishRoster } from './issue-roster.js';
 import { nextHello } from './next-hello.js';
+import { addToZone, removeFromZone, withoutDevice, type BookZone } from './zones.js';
 import { findLost, type LostOwner, type RecoverOptions } from './recover.js';
 
 export interface OwnerOptions {
@@ -108,6 +109,10 @@ export class Owner {
     return this.book.content.members;
   }
 
+  get zones(): readonly BookZone[] {
+    return this.book.content.zones;
+  }
+
   get rosterVersion(): number {
     return this.book.content.rosterVersion;
   }
@@ -173,7 +178,30 @@ export class Owner {
   async removeDevice(link: BrokerLink | undefined, which: string): Promise<number> {
     const device = this.book.device(which);
     // It is told as well: it then refuses frames itself.
-    return this.changeRoster(link, { devices: this.devices.filter((known) => known !== device) }, [device]);
+    const devices = this.devices.filter((known) => known !== device);
+    return this.changeRoster(link, { devices, zones: withoutDevice(this.zones, device.name) }, [device]);
+  }
+
+  /**
+   * Adds devices (by name or kid) to a zone, which is made where there is none of this name.
+   * @returns the roster's new version @throws UNTRUSTED_DEVICE, CONFIG_INVALID
+   */
+  async addToZone(link: BrokerLink | undefined, zone: string, devices: readonly string[]): Promise<number> {
+    const named = devices.map((which) => this.book.device(which));
+    return this.changeRoster(link, { zones: addToZone(this.zones, zone, named, this.random) });
+  }
+
+  /**
+   * Takes devices (by name or kid) out of a zone (by name or id); none named: the zone goes.
+   * @returns the roster's new version @throws UNTRUSTED_DEVICE, NOT_IN_ZONE
+   */
+  async removeFromZone(
+    link: BrokerLink | undefined,
+    zone: string,
+    devices: readonly string[] = [],
+  ): Promise<number> {
+    const named = devices.map((which) => this.book.device(which));
+    return this.changeRoster(link, { zones: removeFromZone(this.zones, zone, named) });
   }
 
   /** Seconds after which devices stop serving without a fresh roster; undefined for no lease. */

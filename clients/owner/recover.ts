@@ -8,6 +8,7 @@ import { acceptRoster } from '../../protocol/messages/roster.js';
 import { devicePrefix, Topics } from '../../protocol/topics.js';
 import type { BrokerLink } from '../link/index.js';
 import type { BookContent, BookDevice } from './book.js';
+import { zonesOfRoster } from './zones.js';
 
 export interface RecoverOptions {
   readonly link: BrokerLink;
@@ -20,7 +21,7 @@ export interface RecoverOptions {
 export interface LostOwner {
   readonly content: Pick<
     BookContent,
-    'owners' | 'succession' | 'rosterVersion' | 'lease' | 'devices' | 'members'
+    'owners' | 'succession' | 'rosterVersion' | 'lease' | 'devices' | 'members' | 'zones'
   >;
   /** Devices of the roster whose hello was not found: their topics are guessed from their names. */
   readonly unseen: readonly string[];
@@ -73,6 +74,7 @@ export async function findLost(
         signing: signingKey,
         agreement: agreementKey,
       })),
+      zones: zonesOfRoster(roster),
     },
     unseen: known
       .filter(({ signing }) => !hellos.some(({ hello }) => equalBytes(hello.signingKey, signing)))
