@@ -65,10 +65,23 @@ const RIGHTS: Readonly<Record<Role, Rights>> = {
   },
 };
 
-/** Topics of packages: the same for all devices, below no prefix. */
+/** Topics of packages and zones: the same for all devices, below no prefix. */
 const SHARED: Readonly<Partial<Record<Role, Partial<Rights>>>> = {
   publisher: { publish: ['smartzone/model/+/package', 'smartzone/model/+/segment/+'] },
-  agent: { subscribe: ['smartzone/model/+/package', 'smartzone/model/+/segment/+'] },
+  sensor: {
+    publish: ['smartzone/zone/+/sensor/<name>/offer', 'smartzone/zone/+/sensor/<name>/frame'],
+    subscribe: ['smartzone/zone/+/sensor/<name>/receipt/+'],
+  },
+  agent: {
+    // A frame that one device cannot answer goes back to the others.
+    publish: ['smartzone/zone/+/sensor/+/receipt/+', 'smartzone/zone/+/sensor/+/frame'],
+    subscribe: [
+      'smartzone/model/+/package',
+      'smartzone/model/+/segment/+',
+      'smartzone/zone/+/sensor/+/offer',
+      '$share/+/smartzone/zone/+/sensor/+/frame',
+    ],
+  },
 };
 
 /** The file given to --acl. */
@@ -115,7 +128,7 @@ export class AccessList {
     const prefix = role === 'agent' ? this.#prefix.replace(/\+$/, name) : this.#prefix;
     return (
       RIGHTS[role][what].some((right) => covers(`${prefix}/${right.replace('<name>', name)}`, asked)) ||
-      (SHARED[role]?.[what] ?? []).some((filter) => covers(filter, asked))
+      (SHARED[role]?.[what] ?? []).some((filter) => covers(filter.replace('<name>', name), asked))
     );
   }
 }

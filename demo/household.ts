@@ -130,8 +130,17 @@ export class Household {
   }
 
   /** Signs a model, seals its key to the device, and puts both where the agent looks for them. */
-  async install(model: SealedModel, sequence: number, modelFolder: string): Promise<SignedPackage> {
-    const { kid, agreement } = this.device;
+  install(model: SealedModel, sequence: number, modelFolder: string): Promise<SignedPackage> {
+    return this.installOn(this.device, model, sequence, modelFolder);
+  }
+
+  /** On one of several devices. */
+  async installOn(
+    { kid, agreement }: BookDevice,
+    model: SealedModel,
+    sequence: number,
+    modelFolder: string,
+  ): Promise<SignedPackage> {
     const signing = this.publisherKeys.signing;
     const signed = signPackage(model, signing, sequence);
     const offer = wrapFor({ kid, agreementKey: agreement }, signed, model.contentKey, signing);
