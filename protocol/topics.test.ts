@@ -1,5 +1,5 @@
 import { kidFromHex } from './kid.js';
-import { devicePrefix, PackageTopics, Topics, zonePrefix } from './topics.js';
+import { devicePrefix, PackageTopics, Topics, zonePrefix, ZoneTopics } from './topics.js';
 
 const kid = kidFromHex('0011223344556677');
 const topics = new Topics(devicePrefix('hall'));
@@ -67,6 +67,19 @@ test('zones have their own prefix', () => {
     'smartzone/zone/0011223344556677/sensor/0011223344556677/frame',
   );
   expect(() => devicePrefix('zone')).toThrow(RangeError);
+  const topics = new ZoneTopics(kid);
+  const prefix = 'smartzone/zone/0011223344556677';
+  expect(topics.shared(kid)).toBe(`$share/0011223344556677/${prefix}/sensor/0011223344556677/frame`);
+  expect(topics.receipt(kid, '+')).toBe(`${prefix}/sensor/0011223344556677/receipt/+`);
+  expect(topics.parse(topics.offer(kid))).toEqual({ kind: 'offer', sensor: kid });
+  expect(topics.parse(topics.frame(kid))).toEqual({ kind: 'frame', sensor: kid });
+  for (const other of [
+    topics.receipt(kid, kid),
+    topics.offer('+'),
+    `${topics.frame(kid)}/x`,
+    'smartzone/hall/hello',
+  ])
+    expect(topics.parse(other)).toBeUndefined();
 });
 
 test.each([

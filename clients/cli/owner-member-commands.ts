@@ -139,9 +139,21 @@ function addRoster(owner: Command): void {
         role,
         ...(end === undefined ? {} : { notAfter: new Date(end * 1000).toISOString() }),
       }));
+      const zones = self.zones.map(({ name, id, devices: names }) => ({
+        name,
+        id: kidToHex(id),
+        devices: names,
+      }));
       const { rosterVersion, owners, lease } = self;
       environment.output.result(
-        { version: rosterVersion, generation: owners.generation, lease: lease ?? null, devices, members },
+        {
+          version: rosterVersion,
+          generation: owners.generation,
+          lease: lease ?? null,
+          devices,
+          members,
+          zones,
+        },
         [
           `roster ${rosterVersion}, owner keys of generation ${owners.generation}` +
             (lease === undefined ? '' : `, devices serve ${lease / 86_400} days without a fresh one`),
@@ -152,6 +164,10 @@ function addRoster(owner: Command): void {
           ...members.map(
             ({ name, kid, role, notAfter: end }) =>
               `${role.padEnd(10)} ${kid}  ${printable(name)}${end === undefined ? '' : ` until ${end}`}`,
+          ),
+          ...zones.map(
+            ({ name, id, devices: names }) =>
+              `zone       ${id}  ${printable(name)}: ${names.map(printable).join(', ')}`,
           ),
         ],
       );

@@ -29,6 +29,13 @@ test.each<[Party, string, boolean]>([
   [agent, 'smartzone/porch/roster', false],
   [{ role: 'owner', name: 'a' }, 'smartzone/porch/roster', true],
   [{ role: 'publisher', name: 'a' }, 'smartzone/model/00/segment/0', true],
+  [sensor, 'smartzone/zone/aa/sensor/0011223344556677/frame', true],
+  [sensor, 'smartzone/zone/aa/sensor/ffffffffffffffff/offer', false],
+  [sensor, 'smartzone/zone/aa/sensor/0011223344556677/receipt/bb', false],
+  [agent, 'smartzone/zone/aa/sensor/0011223344556677/receipt/bb', true],
+  [agent, 'smartzone/zone/aa/sensor/0011223344556677/frame', true],
+  [agent, 'smartzone/zone/aa/sensor/0011223344556677/offer', false],
+  [rules, 'smartzone/zone/aa/sensor/0011223344556677/frame', false],
 ])('%j publishes to %s: %s', (party, topic, allowed) => {
   expect(access.mayPublish(party, topic)).toBe(allowed);
 });
@@ -38,6 +45,11 @@ test.each<[Party, string, boolean]>([
   [sensor, 'smartzone/porch/hello', true],
   [sensor, 'smartzone/+/hello', true],
   [sensor, 'smartzone/porch/sensor/+/receipt', false],
+  [sensor, 'smartzone/zone/aa/sensor/0011223344556677/receipt/+', true],
+  [sensor, 'smartzone/zone/aa/sensor/+/receipt/+', false],
+  [agent, 'smartzone/zone/aa/sensor/+/offer', true],
+  [agent, '$share/aa/smartzone/zone/aa/sensor/0011223344556677/frame', true],
+  [rules, '$share/aa/smartzone/zone/aa/sensor/0011223344556677/frame', false],
   [sensor, 'smartzone/porch/#', false],
   [sensor, '#', false],
   [sensor, 'smartzone/porch/label/+', false],

@@ -6,7 +6,7 @@ import { findMosquitto } from './brokers.js';
 import { until } from './world.js';
 import { ZONE, ZoneWorld } from './zone-world.js';
 
-jest.setTimeout(180_000);
+const LONG = 180_000;
 const there = findMosquitto() !== undefined;
 if (!there) console.warn('mosquitto is not installed: zones are not tested');
 
@@ -23,7 +23,7 @@ const FRAME_BYTES = 128 * 128 * 3;
     await world.startSensor();
     await world.sensor.ready(60_000);
     await world.rules.ready(60_000);
-  });
+  }, LONG);
   afterAll(() => world.close());
 
   /** Sends frames at a steady pace until `done`; their ids. */
@@ -46,110 +46,130 @@ const FRAME_BYTES = 128 * 128 * 3;
     expect(world.dropped).toEqual([]);
   };
 
-  test('two devices share the frames of one sensor', async () => {
-    const before = world.labels.length;
-    await allOnce(await stream(() => world.labels.length >= before + 40));
-    const { a = 0, b = 0 } = world.labelsBy();
-    expect(Math.min(a, b)).toBeGreaterThan(5);
-  });
+  test(
+    'two devices share the frames of one sensor',
+    async () => {
+      const before = world.labels.length;
+      await allOnce(await stream(() => world.labels.length >= before + 40));
+      const { a = 0, b = 0 } = world.labelsBy();
+      expect(Math.min(a, b)).toBeGreaterThan(5);
+    },
+    LONG,
+  );
 
-  test('one is killed and comes back: no frame is lost, none is acted on twice', async () => {
-    const { agent } = world.members[1]!;
-    const before = world.labels.length;
-    let step = 'before';
-    const frames = stream(() => step === 'done');
-    await until(
-      () => world.labels.length > before + 10,
-      () => world.report(),
-      20_000,
-    );
-    await agent.kill();
-    const killed = world.labels.length;
-    // The other goes on meanwhile.
-    await until(
-      () => world.labels.length > killed + 20,
-      () => world.report(),
-      40_000,
-    );
-    const from = agent.log.length;
-    agent.restart();
-    await agent.logged('ready', { from, timeout: 60_000 });
-    const back = world.labelsBy()['b'] ?? 0;
-    await until(
-      () => (world.labelsBy()['b'] ?? 0) > back + 3,
-      () => world.report(),
-      40_000,
-    );
-    step = 'done';
-    await allOnce(await frames);
-  });
+  test(
+    'one is killed and comes back: no frame is lost, none is acted on twice',
+    async () => {
+      const { agent } = world.members[1]!;
+      const before = world.labels.length;
+      let step = 'before';
+      const frames = stream(() => step === 'done');
+      await until(
+        () => world.labels.length > before + 10,
+        () => world.report(),
+        20_000,
+      );
+      await agent.kill();
+      const killed = world.labels.length;
+      // The other goes on meanwhile.
+      await until(
+        () => world.labels.length > killed + 20,
+        () => world.report(),
+        40_000,
+      );
+      const from = agent.log.length;
+      agent.restart();
+      await agent.logged('ready', { from, timeout: 60_000 });
+      const back = world.labelsBy()['b'] ?? 0;
+      await until(
+        () => (world.labelsBy()['b'] ?? 0) > back + 3,
+        () => world.report(),
+        40_000,
+      );
+      step = 'done';
+      await allOnce(await frames);
+    },
+    LONG,
+  );
 
-  test("one's TEE is killed: the sensor makes a new channel for both, and nothing is lost", async () => {
-    const { agent } = world.members[0]!;
-    const before = world.labels.length;
-    const { offers } = world.sensor.stats;
-    let done = false;
-    const frames = stream(() => done);
-    await until(
-      () => world.labels.length > before + 10,
-      () => world.report(),
-      20_000,
-    );
-    const { ta } = agent.teePids;
-    process.kill(ta!, 'SIGKILL');
-    await until(
-      () => world.sensor.stats.offers > offers,
-      () => world.report(),
-      40_000,
-    );
-    const again = world.labelsBy()['a'] ?? 0;
-    await until(
-      () => (world.labelsBy()['a'] ?? 0) > again + 3,
-      () => world.report(),
-      40_000,
-    );
-    done = true;
-    await allOnce(await frames);
-  });
+  test(
+    "one's TEE is killed: the sensor makes a new channel for both, and nothing is lost",
+    async () => {
+      const { agent } = world.members[0]!;
+      const before = world.labels.length;
+      const { offers } = world.sensor.stats;
+      let done = false;
+      const frames = stream(() => done);
+      await until(
+        () => world.labels.length > before + 10,
+        () => world.report(),
+        20_000,
+      );
+      const { ta } = agent.teePids;
+      process.kill(ta!, 'SIGKILL');
+      await until(
+        () => world.sensor.stats.offers > offers,
+        () => world.report(),
+        40_000,
+      );
+      const again = world.labelsBy()['a'] ?? 0;
+      await until(
+        () => (world.labelsBy()['a'] ?? 0) > again + 3,
+        () => world.report(),
+        40_000,
+      );
+      done = true;
+      await allOnce(await frames);
+    },
+    LONG,
+  );
 
-  test('a third joins by the roster alone, takes its share, and leaves again', async () => {
-    await world.addDevice('c');
-    let done = false;
-    const frames = stream(() => done);
-    await world.home.owner.addToZone(world.owner.link, ZONE, ['c']);
-    await until(
-      () => (world.labelsBy()['c'] ?? 0) > 5,
-      () => world.report(),
-      60_000,
-    );
-    await world.home.owner.removeFromZone(world.owner.link, ZONE, ['c']);
-    const { agent } = world.members[2]!;
-    await agent.logged('has left a zone', { timeout: 20_000 });
-    const { c = 0 } = world.labelsBy();
-    const now = world.labels.length;
-    await until(
-      () => world.labels.length > now + 20,
-      () => world.report(),
-      40_000,
-    );
-    done = true;
-    await allOnce(await frames);
-    expect(world.labelsBy()['c']).toBeLessThanOrEqual(c + 8); // what was under way
-    expect(world.gaps).toEqual([]);
-  });
+  test(
+    'a third joins by the roster alone, takes its share, and leaves again',
+    async () => {
+      await world.addDevice('c');
+      let done = false;
+      const frames = stream(() => done);
+      await world.home.owner.addToZone(world.owner.link, ZONE, ['c']);
+      await until(
+        () => (world.labelsBy()['c'] ?? 0) > 5,
+        () => world.report(),
+        60_000,
+      );
+      await world.home.owner.removeFromZone(world.owner.link, ZONE, ['c']);
+      const { agent } = world.members[2]!;
+      await agent.logged('has left a zone', { timeout: 20_000 });
+      const { c = 0 } = world.labelsBy();
+      const now = world.labels.length;
+      await until(
+        () => world.labels.length > now + 20,
+        () => world.report(),
+        40_000,
+      );
+      done = true;
+      await allOnce(await frames);
+      expect(world.labelsBy()['c']).toBeLessThanOrEqual(c + 8); // what was under way
+      expect(world.gaps).toEqual([]);
+    },
+    LONG,
+  );
 });
 
-test('a broker without shared subscriptions: the agent says so', async () => {
-  const world = await ZoneWorld.create('aedes');
-  try {
-    const { agent } = await world.addDevice('a');
-    await world.home.owner.addToZone(world.owner.link, ZONE, ['a']);
-    const line = await agent.logged(
-      'zones need a broker with MQTT 5 and shared subscriptions: this device takes no share',
-      { timeout: 30_000 },
-    );
-    expect(line).toMatchObject({ level: 'error', zones: ZONE });
-  } finally {
-    await world.close();
-  }
-});
+test(
+  'a broker without shared subscriptions: the agent says so',
+  async () => {
+    const world = await ZoneWorld.create('aedes');
+    try {
+      const { agent } = await world.addDevice('a');
+      await world.home.owner.addToZone(world.owner.link, ZONE, ['a']);
+      const line = await agent.logged(
+        'zones need a broker with MQTT 5 and shared subscriptions: this device takes no share',
+        { timeout: 30_000 },
+      );
+      expect(line).toMatchObject({ level: 'error', zones: ZONE });
+    } finally {
+      await world.close();
+    }
+  },
+  LONG,
+);
