@@ -1,6 +1,7 @@
 /**
- * A broker and one device with many sensors: seals and signs labels as a TA does, at a steady rate. A process of its own, so
- * that what it costs is not counted with the rules host. Arguments: folder, labels a second, how many in all, sensors.
+ * One device with many sensors: seals and signs labels as a TA does, at a steady rate, and the lamps that they switch. A process
+ * of its own, so that what it costs is not counted with the rules host. Arguments: folder, labels a second, how many in all,
+ * sensors; the address of a broker, without which it starts aedes.
  */
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -23,8 +24,9 @@ import { RecordWriter } from '../../protocol/messages/record.js';
 import { signRoster } from '../../protocol/messages/roster.js';
 import { verifyRulesHello } from '../../protocol/messages/rules-hello.js';
 import { Topics } from '../../protocol/topics.js';
+import { BRIDGE, LAMPS, type SourceResult } from './load.js';
 
-const [folder = '', perSecond = '', total = '', sensorCount = ''] = process.argv.slice(2);
+const [folder = '', perSecond = '', total = '', sensorCount = '', given] = process.argv.slice(2);
 const bytes = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 
 const owner = generateKeys('owner', 'me');
@@ -43,8 +45,9 @@ const member = (keys: PartyKeys) => {
   return { signingKey, agreementKey: agreementKey ?? new Uint8Array(32), name };
 };
 
-const broker = await startBroker({ port: 0 });
-const link = await BrokerLink.connect({ url: broker.url, clientId: 'device', protocol: 4 });
+const url = given ?? (await startBroker({ port: 0 })).url;
+const link = await BrokerLink.connect({ url, clientId: 'device', protocol: 4 });
+const lamps = await BrokerLink.connect({ url, clientId: 'lamps', protocol: 4 });
 const roster = signRoster(
   {
     version: 1,
@@ -94,7 +97,17 @@ await link.subscribe(topics.rulesHello(host), ({ payload }) => {
   );
   void link.publish(topics.rulesOffer(host), offer, { retain: true });
 });
-console.log(JSON.stringify({ url: broker.url }));
+
+/** Of each lamp: milliseconds from the sealing of the label to the message that switches it. */
+const latencies: number[] = [];
+let states = 0;
+await lamps.subscribe(`${LAMPS}/+`, ({ payload }) => {
+  latencies.push(Date.now() - Date.parse(Buffer.from(payload).toString()));
+});
+await lamps.subscribe(`${BRIDGE}/+/+/score`, ({ retained }) => {
+  if (!retained) states += 1;
+});
+console.log(JSON.stringify({ url }));
 
 const writers = sensors.map(({ signing: { kid: sender } }) => {
   const context = { purpose: 'label', device: signing.kid, sender } as const;
@@ -110,7 +123,8 @@ function send(count: number): void {
   const detections = [0, 1, 2].map((i) => ({
     index: (count + i) % 5,
     name: CLASSES[(count + i) % 5] ?? '',
-    score: 0.5 + ((count * 7 + i) % 50) / 100,
+    // Another one with each label, so that the bridge has something to say.
+    score: 0.5 + ((count * 7 + Math.floor(count / sensors.length) * 3 + i) % 50) / 100,
     box: { x: (count % 10) / 12, y: 0.1 * i, width: 0.1, height: 0.2 },
   }));
   const label = {
@@ -129,7 +143,7 @@ function send(count: number): void {
   if (record !== undefined) void link.publish(topics.label(sensor), record).catch(() => undefined);
 }
 
-process.once('message', () => {
+function run(): void {
   const start = performance.now();
   let sent = 0;
   const tick = setInterval(() => {
@@ -138,5 +152,10 @@ process.once('message', () => {
     for (const end = Math.min(due, sent + 100); sent < end; sent += 1) send(sent);
     if (sent >= Number(total)) clearInterval(tick);
   }, 5);
+}
+
+process.on('message', (message) => {
+  if (message === 'start') run();
+  else process.send?.({ latencies, states } satisfies SourceResult);
 });
 process.once('disconnect', () => process.exit());
