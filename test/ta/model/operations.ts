@@ -309,13 +309,16 @@ const frame = async (machine: Machine, dice: Dice): Promise<void> => {
       if (sent.length > 0) await machine.send(dice.pick(sent.slice(-12)));
       return;
     }
-    case 'altered':
+    case 'altered': {
+      // One that is altered already would be the original again.
+      const originals = sent.slice(-4).filter(isAuthentic);
       await machine.send(
-        sent.length > 0 && dice.chance(0.5)
-          ? machine.make.alteredFrame(dice.pick(sent.slice(-3).filter(isAuthentic).concat(sent.slice(-1))))
+        originals.length > 0 && dice.chance(0.5)
+          ? machine.make.alteredFrame(dice.pick(originals))
           : machine.make.frame(end, { ...GOOD, authentic: false }),
       );
       return;
+    }
     case 'malformed':
       await machine.send(machine.make.frame(end, { ...GOOD, wellFormed: false }));
       return;
