@@ -144,6 +144,8 @@ size_t fuzz_rollback(uint8_t *out);
 size_t fuzz_rebase(uint8_t *out);
 size_t fuzz_rotate(uint8_t *out);
 size_t fuzz_roster(uint8_t *out, uint64_t version);
+/* One whose owner also replaces its own set of keys. */
+size_t fuzz_succession(uint8_t *out, uint64_t version);
 size_t fuzz_offer(uint8_t *out, uint64_t counter);
 size_t fuzz_zone_offer(uint8_t *out, uint64_t counter);
 size_t fuzz_zone_payload(uint8_t *out, uint64_t counter);
@@ -188,6 +190,10 @@ size_t fuzz_header_with(uint8_t *out, const struct fuzz_model *model, const uint
 
 /* Mutates an input whose CBOR starts behind `head` bytes; its new size, at most `most`. */
 size_t fuzz_mutate(uint8_t *data, size_t size, size_t most, unsigned random, size_t head);
+
+/* Alters this item of the CBOR in data, in this way (0 ..): the new length, 0 where it cannot be altered so,
+ * SIZE_MAX where there is no such item or way. */
+size_t fuzz_altered(const uint8_t *data, size_t size, unsigned item, unsigned way, uint8_t *out, size_t most);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);

@@ -84,6 +84,7 @@ void fuzz_each_command(enum fuzz_state state, fuzz_visitor *visitor)
     visit(&v, SZ_CMD_OWNER, fuzz_rebase(message));
     visit(&v, SZ_CMD_OWNER, fuzz_rotate(message));
     visit(&v, SZ_CMD_ROSTER, fuzz_roster(message, 3));
+    visit(&v, SZ_CMD_ROSTER, fuzz_succession(message, 3));
     visit(&v, SZ_CMD_OFFER, fuzz_offer(message, 2));
     visit(&v, SZ_CMD_ZONE_OFFER, fuzz_zone_offer(message, 2));
     visit(&v, SZ_CMD_RULES_HELLO, fuzz_rules_hello(message, 2));

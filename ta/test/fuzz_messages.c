@@ -49,6 +49,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     seed(FUZZ_STATEMENT, message, fuzz_rollback(message));
     seed(FUZZ_STATEMENT, message, fuzz_rebase(message));
     seed(FUZZ_ROSTER, message, fuzz_roster(message, 2));
+    seed(FUZZ_ROSTER, message, fuzz_succession(message, 2));
     seed(FUZZ_RULES_HELLO, message, fuzz_rules_hello(message, 2));
     fuzz_seed(&head, 1, payload, fuzz_offer_plaintext(payload, 2));
     head = FUZZ_FRAME;

@@ -351,3 +351,95 @@ size_t fuzz_mutate(uint8_t *data, size_t size, size_t most, unsigned random, siz
     memcpy(data + head, out, length);
     return head + length;
 }
+
+/* ------------------------------------------------------------------ one after the other */
+
+enum { WAYS = 8 };
+
+static bool alter_number(struct node *node, unsigned way)
+{
+    const uint64_t values[WAYS] = {0,       node->argument + 1, node->argument - 1, 4,
+                                   1572865, (uint64_t)1 << 32,  INT64_MAX,          UINT64_MAX};
+    node->argument = values[way];
+    return true;
+}
+
+/* Shorter and longer; zeros, which are a point of small order where it is a key; and longer than any. */
+static bool alter_bytes(struct node *node, unsigned way)
+{
+    static uint8_t bytes[OUT];
+    const size_t length = node->bytes.length;
+    const size_t lengths[WAYS] = {0, length - (length > 0), length + 1, length, 65, 66, 2100, 9000};
+    if (node->embedded) {
+        node->embedded = false;
+        node->first = NONE;
+    }
+    memset(bytes, 0, sizeof bytes);
+    if (way != 3) {
+        memset(bytes, 'x', sizeof bytes);
+    }
+    node->bytes = SZ_BYTES(bytes, lengths[way]);
+    return true;
+}
+
+static bool alter_items(struct node *node, unsigned way)
+{
+    static const unsigned repeats[WAYS] = {0, 1, 1, 4, 16, 64, 128, 0};
+    const uint32_t step = node->major == 5 ? 2 : 1;
+    int last = node->first;
+    bool another = way == 1; /* the same once more; else with another key */
+    if (last == NONE || way == WAYS - 1) {
+        node->first = NONE; /* nothing in it */
+        node->children = 0;
+        return way == WAYS - 1;
+    }
+    if (way == 0) {
+        for (uint32_t i = 0; i < step && node->first != NONE; i++) {
+            node->first = nodes[node->first].next;
+            node->children--;
+        }
+        return true;
+    }
+    while (nodes[last].next != NONE) {
+        last = nodes[last].next;
+    }
+    for (unsigned i = 0; i < repeats[way] && step == 1; i++) {
+        int copy;
+        another = another && way == 1;
+        copy = copy_of(last, &another);
+        if (copy == NONE) {
+            return false;
+        }
+        nodes[last].next = copy;
+        last = copy;
+        node->children++;
+    }
+    return step == 1;
+}
+
+size_t fuzz_altered(const uint8_t *data, size_t size, unsigned item, unsigned way, uint8_t *out, size_t most)
+{
+    struct sz_cbor_writer w = sz_cbor_writer(out, most);
+    size_t used = 0;
+    int top;
+    bool other;
+    node_count = 0;
+    random_now = (uint64_t)item << 8 | way;
+    top = parse_all(SZ_BYTES(data, size), &used, 0);
+    if (top == NONE || item >= (unsigned)node_count || way > WAYS) {
+        return SIZE_MAX;
+    }
+    if (way == WAYS) { /* another type */
+        const int next = nodes[item].next;
+        nodes[item] = (struct node){.major = 7, .bytes = SZ_TEXT("\xf6"), .first = NONE, .next = next};
+        other = true;
+    } else if (nodes[item].major <= 1 || nodes[item].major == 6) {
+        other = alter_number(&nodes[item], way);
+    } else if (nodes[item].major <= 3) {
+        other = alter_bytes(&nodes[item], way);
+    } else {
+        other = nodes[item].major <= 5 && alter_items(&nodes[item], way);
+    }
+    write(&w, top);
+    return other ? sz_cbor_written(&w) : 0;
+}

@@ -124,13 +124,29 @@ static void put_keys(struct sz_cbor_writer *w, const uint8_t *signing, const uin
     sz_cbor_put_text(w, "n");
 }
 
-size_t fuzz_roster(uint8_t *out, uint64_t version)
+/* CDDL succession, of one link */
+static void put_succession(struct sz_cbor_writer *w)
+{
+    uint8_t payload[128], link[FUZZ_MESSAGE];
+    struct sz_cbor_writer owners = sz_cbor_writer(payload, sizeof payload);
+    sz_cbor_put_map(&owners, 2);
+    put_number(&owners, 1, sz_state()->owners.generation + 1);
+    sz_cbor_put_int(&owners, 2);
+    sz_cbor_put_array(&owners, 2);
+    sz_cbor_put_bstr(&owners, fuzz_owner.signing.public_key, SZ_KEY_SIZE);
+    sz_cbor_put_bstr(&owners, fuzz_rules.signing.public_key, SZ_KEY_SIZE);
+    sz_cbor_put_int(w, 7);
+    sz_cbor_put_array(w, 1);
+    sz_cbor_put_bstr(w, link, sign(&fuzz_owner, &owners, "owners", link));
+}
+
+static size_t roster(uint8_t *out, uint64_t version, bool succession)
 {
     const struct fuzz_party *const members[] = {&fuzz_sensor, &fuzz_rules, &fuzz_publisher};
     const struct sz_state *const device = sz_state();
     uint8_t payload[1024];
     struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
-    sz_cbor_put_map(&w, 6);
+    sz_cbor_put_map(&w, succession ? 7 : 6);
     put_number(&w, 1, version);
     put_number(&w, 2, 1800000000);
     sz_cbor_put_int(&w, 3);
@@ -160,7 +176,20 @@ size_t fuzz_roster(uint8_t *out, uint64_t version)
     sz_cbor_put_int(&w, 3);
     sz_cbor_put_text(&w, "porch");
     put_number(&w, 6, 1000000);
+    if (succession) {
+        put_succession(&w);
+    }
     return sign(&fuzz_owner, &w, "roster", out);
+}
+
+size_t fuzz_roster(uint8_t *out, uint64_t version)
+{
+    return roster(out, version, false);
+}
+
+size_t fuzz_succession(uint8_t *out, uint64_t version)
+{
+    return roster(out, version, true);
 }
 
 /* The model's input: int8, 6 x 6 x 3. */

@@ -16,14 +16,20 @@ $(OUT)/fuzz_corpus_test: $(FUZZ_REPLAY) fuzz.mk
 		'[ ! -d real/$$t ] || find real/$$t -type f -exec env FUZZ_REAL=1 $(abspath $(OUT))/fuzz_replay/$$t {} +' \
 		'[ ! -d found/$$t ] || find found/$$t -type f -exec $(abspath $(OUT))/fuzz_replay/$$t {} +' >$@
 	@chmod +x $@
-TESTS += $(OUT)/fuzz_corpus_test
+
+# The same parsers, on each item of each message altered.
+$(OUT)/trust_alterations_test: $(addprefix $(OUT)/fuzz_replay/obj/,trust_alterations_test.o fuzz_messages.o) \
+		$(FUZZ_PARTS:%=$(OUT)/fuzz_replay/obj/%.o) $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
+	$(CC) $(CFLAGS_ASAN) $(FUZZ_WRAP) $^ -lcrypto -lm -o $@
+
+TESTS += $(OUT)/fuzz_corpus_test $(OUT)/trust_alterations_test
 
 # Makes the corpus anew. real/: what the parsers accept while the tests in test/ta run against a TA that keeps it. found/: what a run
 # of FUZZ_SECONDS reached. Of both the fewest files that reach every branch which all of them reach.
 CAPTURED := $(FUZZ_OUT)/captured
 CAPTURE_WRAP := $(foreach name,sz_sign1_read sz_signed_verify sz_encrypt_open sz_record_seal sz_manifest_read sz_container_read \
 	TEE_CreatePersistentObject TA_InvokeCommandEntryPoint,-Wl$(comma)--wrap=$(name))
-CAPTURE_TESTS := main-path lifecycle membership statements streaming
+CAPTURE_TESTS := main-path lifecycle membership statements streaming succession zones device-keys
 
 $(ROOT)/build/capture/ta_host: ta_host.c $(OUT)/fuzz_replay/obj/fuzz_capture.o $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
 	@mkdir -p $(@D)

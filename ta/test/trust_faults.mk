@@ -1,6 +1,6 @@
-# The whole TA: what it finds in its storage, and on a TEE whose API fails.
+# The whole TA: what it is asked, what it finds in its storage, and on a TEE whose API fails.
 WHOLE_DEVICE := $(FUZZ_DEVICE:%=$(OUT)/fuzz_replay/obj/%.o) $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
-$(OUT)/trust_state_test: $(OUT)/fuzz_replay/obj/trust_state_test.o $(WHOLE_DEVICE)
+$(OUT)/trust_state_test $(OUT)/trust_commands_test: $(OUT)/%: $(OUT)/fuzz_replay/obj/%.o $(WHOLE_DEVICE)
 	$(CC) $(CFLAGS_ASAN) $(FUZZ_WRAP) $^ -lcrypto -lm -o $@
 
 FAULTS_WRAP := $(foreach name,TEE_Malloc TEE_AllocateOperation TEE_AllocateTransientObject TEE_PopulateTransientObject \
@@ -11,4 +11,4 @@ FAULTS_WRAP := $(foreach name,TEE_Malloc TEE_AllocateOperation TEE_AllocateTrans
 $(OUT)/trust_faults_test: $(OUT)/fuzz_replay/obj/trust_faults_test.o $(WHOLE_DEVICE)
 	$(CC) $(CFLAGS_ASAN) $(FUZZ_WRAP) $(FAULTS_WRAP) $^ -lcrypto -lm -o $@
 
-TESTS += $(OUT)/trust_state_test $(OUT)/trust_faults_test
+TESTS += $(OUT)/trust_state_test $(OUT)/trust_commands_test $(OUT)/trust_faults_test
