@@ -117,7 +117,8 @@ const howKnown = (measured: boolean): string => (measured ? 'measured' : 'self-a
 export function evidenceLines(evidence: Evidence): string[] {
   const { securityLevel, softwareVersion, taUuid, rosterVersion, modelSequence, debug, bootNonce } = evidence;
   return [
-    `${levelName(securityLevel)}: ${levelMeaning(securityLevel)}`,
+    'No attestation rooted in hardware vouches for this TA: all of it is its own word.',
+    `${levelName(securityLevel)}: ${levelMeaning(securityLevel)} (self-asserted)`,
     `TA ${printable(softwareVersion.join(' '))}, ${uuidText(taUuid)}, roster ${rosterVersion}, model ${modelSequence}`,
     `debug: ${DEBUG_WORDS[debug]} (self-asserted), boot ${Buffer.from(bootNonce).toString('hex')}`,
     ...[...evidence.items].map(

@@ -198,6 +198,7 @@ function onlyDevice(devices: readonly { readonly prefix: string }[]): { prefix?:
 /** The owner's own are not for others. */
 function withoutCredentials(url: string): string {
   const clean = new URL(url);
+  if (clean.username === '' && clean.password === '') return url;
   clean.username = '';
   clean.password = '';
   return clean.href;

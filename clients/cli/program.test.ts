@@ -1,37 +1,21 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { SigningKey, AgreementKey } from '../../protocol/keys.js';
 import { signOwnerReply, statementDigest, verifyOwnerStatement } from '../../protocol/messages/owner.js';
 import type { Offer } from '../../protocol/messages/offer.js';
+import { runCli } from '../../test/support/cli.js';
 import { MessageDevice } from '../../test/support/message-device.js';
 import { PartyFixture, topics, until } from '../../test/support/party-fixture.js';
 import { parsePublicLine, publicLine, publicOf, readKeyFile, writeKeyFile } from '../keys/index.js';
 import { problemOf } from './exit-codes.js';
 import { printable, toJson } from './output.js';
-import { runProgram } from './program.js';
 
 let home: string;
 beforeEach(() => (home = mkdtempSync(join(tmpdir(), 'smart-zone-cli-'))));
 afterEach(() => rmSync(home, { recursive: true }));
 
-/** Runs a command line in this process; what it writes and its exit status. */
-async function cli(...argv: string[]): Promise<{ status: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const spies = [
-    jest.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true)),
-    jest.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true)),
-  ];
-  try {
-    const status = await runProgram(['--home', home, ...argv]);
-    return { status, out, err };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-    process.exitCode = undefined;
-  }
-}
+const cli = (...argv: string[]): ReturnType<typeof runCli> => runCli(home, argv);
 const parsed = (line: string): Record<string, unknown> => JSON.parse(line) as Record<string, unknown>;
 
 describe('keys', () => {
