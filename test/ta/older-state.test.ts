@@ -33,7 +33,8 @@ function build(version: number, folder: string): string {
   writeFileSync(copy, changed);
   const argv = ['FAULTY=trust/state.c', `FAULTY_COPY=${copy}`, `FAULTY_HOST=${program}`, program];
   const { status, stderr } = spawnSync('make', ['-s', '-C', 'ta/test', ...argv], { cwd: root });
-  expect({ status, stderr: stderr.toString() }).toEqual({ status: 0, stderr: '' });
+  // Functions that it uses no more are warnings.
+  if (status !== 0) throw new Error(stderr.toString());
   return program;
 }
 
