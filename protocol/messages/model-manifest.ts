@@ -11,6 +11,7 @@ import { SmartZoneError } from '../errors.js';
 import type { Kid } from '../kid.js';
 import type { SigningKey } from '../keys.js';
 import { CLASS_ID, VENDOR_ID } from '../product.js';
+import { outsideProfile } from './suit-names.js';
 
 /** In which order a package's weights are laid out. */
 export type PackingTarget = 'ref' | 'neon' | 'neon-dot' | 'x86';
@@ -116,8 +117,10 @@ function openEnvelope(envelope: Uint8Array): {
   const tagged = decodeStrict(envelope);
   if (!(tagged instanceof Tag) || tagged.tag !== ENVELOPE_TAG) throw profile('no SUIT envelope');
   const members = mapOf(tagged.value, 'envelope', 2);
-  const [signed, signatureBytes, ...rest] = arrayOf(decodeStrict(bytesOf(members.get(2), 'authentication')));
   const body = bytesOf(members.get(3), 'manifest');
+  // Its elements first: what is outside the profile is refused by name, whoever signed it and how.
+  mapOf(decodeStrict(body), 'manifest', 4);
+  const [signed, signatureBytes, ...rest] = arrayOf(decodeStrict(bytesOf(members.get(2), 'authentication')));
   if (rest.length > 0) throw profile('more than one signature');
   const signature = parseProfiledSign1(bytesOf(signatureBytes, 'signature'));
   if (signature.payload !== null) throw profile('signature with a payload');
@@ -159,7 +162,10 @@ const arrayOf = (value: CborValue | undefined): readonly CborValue[] => {
 };
 
 const mapOf = (value: CborValue | undefined, what: string, size: number): ReadonlyMap<unknown, CborValue> => {
-  if (!(value instanceof Map) || value.size !== size) throw profile(`${what} of another form`);
+  if (!(value instanceof Map)) throw profile(`${what} of another form`);
+  const outside = outsideProfile(value, what);
+  if (outside !== undefined) throw profile(`${outside} is not in the profile`);
+  if (value.size !== size) throw profile(`${what} of another form`);
   return value as ReadonlyMap<unknown, CborValue>;
 };
 
