@@ -177,7 +177,7 @@ export class Owner {
   /** Takes a device (by name or kid) out of the roster: clients trust it no more. @returns the roster's new version */
   async removeDevice(link: BrokerLink | undefined, which: string): Promise<number> {
     const device = this.book.device(which);
-    // It is told as well: it then refuses frames itself.
+    // Published at its prefix too, for the clients there. The device takes no roster without itself; nobody believes it any more.
     const devices = this.devices.filter((known) => known !== device);
     return this.changeRoster(link, { devices, zones: withoutDevice(this.zones, device.name) }, [device]);
   }
