@@ -14,6 +14,8 @@ export interface TestBroker {
   readonly url: string;
   /** What the clients begin with: aedes has no MQTT 5. */
   readonly protocol: 4 | 5;
+  /** Of a broker with a process of its own: mosquitto, while it runs. */
+  readonly pid?: number | undefined;
   stop(): Promise<void>;
   /** Ends it as a power cut would and starts it again. */
   crash(): Promise<void>;
@@ -84,6 +86,10 @@ class Mosquitto implements TestBroker {
 
   get url(): string {
     return `mqtt://127.0.0.1:${this.port}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
   }
 
   async stop(): Promise<void> {

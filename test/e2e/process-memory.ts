@@ -1,9 +1,11 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync, writeSync } from 'node:fs';
 
 export interface Region {
   readonly start: number;
   readonly size: number;
   readonly name: string;
+  /** As in proc_pid_maps(5): rw-p is the process's own memory. */
+  readonly mode: string;
 }
 
 /**
@@ -20,7 +22,7 @@ export const writableRegions = (pid: number): Region[] =>
       if (inode !== '0' && !mode.startsWith('rw')) return [];
       if (name === '[vvar]' || name === '[vsyscall]' || name === '[vdso]') return [];
       const start = parseInt(from, 16);
-      return [{ start, size: parseInt(to, 16) - start, name }];
+      return [{ start, size: parseInt(to, 16) - start, name, mode }];
     });
 
 const PIECE = 4 << 20;
@@ -56,4 +58,52 @@ const readPart = (memory: number, piece: Buffer, length: number, position: numbe
     if (code === 'EIO' || code === 'EFAULT') return 0;
     throw error;
   }
+};
+
+/** All threads of a process stand still while `during` runs. */
+export const whileStopped = <T>(pid: number, during: () => T): T => {
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const end = Date.now() + 5_000;
+    while (!stands(pid)) {
+      if (Date.now() > end) throw new Error(`process ${pid} does not stop`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+    return during();
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+};
+
+const stands = (pid: number): boolean =>
+  readdirSync(`/proc/${pid}/task`).every((task) =>
+    /^State:\s+[Tt]/m.test(readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8')),
+  );
+
+/** Writes bytes over zeros in a stopped process's own memory while `during` runs, and puts the zeros back. */
+export const whilePlanted = <T>(pid: number, bytes: Uint8Array, during: () => T): T => {
+  const memory = openSync(`/proc/${pid}/mem`, 'r+');
+  try {
+    const at = findZeros(memory, pid, bytes.length);
+    writeSync(memory, bytes, 0, bytes.length, at);
+    try {
+      return during();
+    } finally {
+      writeSync(memory, Buffer.alloc(bytes.length), 0, bytes.length, at);
+    }
+  } finally {
+    closeSync(memory);
+  }
+};
+
+const findZeros = (memory: number, pid: number, length: number): number => {
+  const piece = Buffer.alloc(64 * 1024);
+  const zeros = Buffer.alloc(length);
+  for (const { start, size, mode, name } of writableRegions(pid)) {
+    if (mode !== 'rw-p' || (name !== '' && name !== '[heap]')) continue;
+    const read = readPart(memory, piece, Math.min(piece.length, size), start);
+    const at = piece.subarray(0, read).indexOf(zeros);
+    if (at >= 0) return start + at;
+  }
+  throw new Error(`process ${pid} has no ${length} zeros in a row`);
 };
