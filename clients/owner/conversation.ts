@@ -11,6 +11,8 @@ import { firstMessage } from './first-message.js';
 
 /** Milliseconds to wait for a device. */
 export const DEFAULT_TIMEOUT = 15_000;
+/** Milliseconds between requests for evidence: a device answers few in a second, whoever asks, and passes over the others. */
+const EVIDENCE_AGAIN = 500;
 
 /** The hello that lies retained at a prefix, verified with its own key. @throws TIMED_OUT, BAD_SIGNATURE */
 export async function readHello(
@@ -51,7 +53,7 @@ export async function askDevice(
   return reply;
 }
 
-/** Asks for evidence over a fresh nonce. @param key the device's Ed25519 key @throws TIMED_OUT */
+/** Asks for evidence over a fresh nonce, until it is answered. @param key the device's Ed25519 key @throws TIMED_OUT */
 export async function askEvidence(
   link: BrokerLink,
   prefix: string,
@@ -61,13 +63,19 @@ export async function askEvidence(
 ): Promise<Evidence> {
   const topics = new Topics(prefix);
   const nonce = random.bytes(32);
-  return firstAccepted(
-    link,
-    topics.evidenceReply,
-    (payload) => verifyEvidence(payload, key, nonce),
-    timeout,
-    () => link.publish(topics.evidenceRequest, nonce),
-  );
+  const ask = (): Promise<void> => link.publish(topics.evidenceRequest, nonce);
+  const again = setInterval(() => void ask().catch(() => undefined), EVIDENCE_AGAIN);
+  try {
+    return await firstAccepted(
+      link,
+      topics.evidenceReply,
+      (payload) => verifyEvidence(payload, key, nonce),
+      timeout,
+      ask,
+    );
+  } finally {
+    clearInterval(again);
+  }
 }
 
 /** The first message that `read` makes something of. What throws is another's, or a forgery: ours may still come. */
