@@ -130,7 +130,7 @@ export class Agent {
       roster: () => this.#membership.roster,
       helloChanged: () => this.#hello.refresh(),
       say: (text) => void this.#notifier.status(text),
-      run: (task) => this.#controlled(task),
+      run: (task) => void this.#controlled(task),
     });
     this.#zones = new ZoneIntake({
       link: { config: config.broker, ...limits, ...(random && { random }) },
@@ -139,7 +139,7 @@ export class Agent {
       counters,
       queue: this.#queue,
       roster: () => this.#membership.roster,
-      control: (task) => this.#controlled(task),
+      control: (task) => void this.#controlled(task),
     });
     this.#pump = new FramePump({
       config: current,
@@ -222,7 +222,7 @@ export class Agent {
     this.#queue.setDepth(queue.depth);
     this.#telemetry.setInterval(telemetry.intervalMs);
     if (this.link.reloadCredentials()) this.log.info('connecting again with new certificates or password');
-    this.#controlled(() => this.#models.refresh());
+    void this.#controlled(() => this.#models.refresh());
     this.log.info('reloaded the configuration', {
       applied: changed.filter(isLiveKey).join(' '),
       needRestart: restart.join(' '),
@@ -288,12 +288,14 @@ export class Agent {
     }
     if (!parsed) {
       // A package's topics. Acknowledged when it is on the disk, so that segments do not pile up in memory.
-      this.#controlled(() => this.#models.receive(topic, payload).finally(() => message.acknowledge()));
+      void this.#controlled(() => this.#models.receive(topic, payload).finally(() => message.acknowledge()));
       return;
     }
     // Acknowledged at once: what is retained comes again, an owner's tool asks again.
     message.acknowledge();
-    if (!this.#stopped) this.#controlled(() => this.#handle(parsed, payload));
+    if (this.#stopped) return;
+    const handled = this.#controlled(() => this.#handle(parsed, payload));
+    if (parsed.kind === 'sensorOffer') this.#sensorOffers.expect(kidToHex(parsed.kid), handled);
   }
 
   #handle(parsed: ParsedTopic, payload: Buffer): Promise<void> {
@@ -318,8 +320,8 @@ export class Agent {
   }
 
   /** Runs a task after those before it. Losing the TEE is no failure of the task: what matters is replayed in #setUp(). */
-  #controlled(task: () => Promise<void>): void {
-    this.#control.run(task).catch((error: unknown) => {
+  #controlled(task: () => Promise<void>): Promise<void> {
+    return this.#control.run(task).catch((error: unknown) => {
       if (!isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE'))
         this.log.error('a control message failed', { reason: (error as Error).message });
     });

@@ -6,6 +6,7 @@ import { KnownMessages, type Known } from './known-messages.js';
 /** Channel offers of sensors: to the TA when they come, and again when it may have changed its mind. */
 export class SensorOffers {
   readonly #known = new KnownMessages();
+  readonly #waiting = new Map<string, Promise<void>>();
 
   /**
    * @param give an offer to the TA
@@ -28,6 +29,17 @@ export class SensorOffers {
     return this.#known.all.filter(({ accepted }) => accepted).map(({ kid }) => kid);
   }
 
+  /**
+   * An offer has arrived, and waits for its turn behind other messages: frames that came after it must not be lost meanwhile.
+   * @param handled settles when `receive` is done with it; does not reject
+   */
+  expect(sensor: string, handled: Promise<void>): void {
+    this.#waiting.set(sensor, handled);
+    void handled.then(() => {
+      if (this.#waiting.get(sensor) === handled) this.#waiting.delete(sensor);
+    });
+  }
+
   /** An empty message is a sensor that takes its offer back. */
   async receive(sensor: string, bytes: Buffer): Promise<void> {
     if (bytes.length === 0) {
@@ -44,6 +56,7 @@ export class SensorOffers {
 
   /** Offers it again, for a frame whose channel the TA does not know. Returns whether that may have helped. */
   async replay(sensor: string): Promise<boolean> {
+    await this.#waiting.get(sensor);
     const known = this.#known.get(sensor);
     if (!known) return false;
     await this.#give(known);
