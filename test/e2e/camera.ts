@@ -22,6 +22,8 @@ export class Camera {
         // No channel at the moment: the next one tries again.
       }
     }, everyMs);
+    // A test that failed before it could stop the camera still ends.
+    this.#timer.unref();
   }
 
   /** The models that made labels since then. */
