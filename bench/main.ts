@@ -14,6 +14,7 @@ import { engineSuite } from './suites/engine.js';
 import { insnSuite } from './suites/insn.js';
 import { memorySuite } from './suites/memory.js';
 import { naiveSuite } from './suites/naive.js';
+import { pushSuite } from './suites/push.js';
 import { rulesSuite } from './suites/rules.js';
 import { teeSuite } from './suites/tee.js';
 
@@ -26,6 +27,7 @@ const SUITES = {
   energy: energySuite,
   e2e: endToEndSuite,
   rules: rulesSuite,
+  push: pushSuite,
 } as const satisfies Record<string, Suite>;
 type SuiteName = keyof typeof SUITES;
 

@@ -19,6 +19,7 @@ type Stage = 'agent queue' | 'ta open' | 'ta infer' | 'ta seal' | 'agent call' |
 /** Sensor → broker → agent → TA → broker → rules host, with software TEE, agent and broker in processes of their own. */
 export class SealedSystem implements System {
   readonly name = 'smart-zone';
+  readonly prefix = PREFIX;
   readonly #answers = new Answers();
   #labels = 0;
 
@@ -28,6 +29,7 @@ export class SealedSystem implements System {
     readonly sensor: SensorClient,
     readonly rules: RulesClient,
     readonly frameBytes: number,
+    readonly home: Household,
     readonly close: readonly (() => unknown)[],
   ) {
     rules.on('label', ({ frameId }) => this.#answers.arrived(toHex(frameId)));
@@ -53,7 +55,7 @@ export class SealedSystem implements System {
       close.push(() => sensor.close());
       await home.install(model, 1, agent.modelFolder);
       await Promise.all([sensor.ready(), rules.ready()]);
-      return new SealedSystem(broker, agent, sensor, rules, inputBytes(model.header.input), close);
+      return new SealedSystem(broker, agent, sensor, rules, inputBytes(model.header.input), home, close);
     } catch (error) {
       for (const step of close.reverse()) await step();
       throw error;
