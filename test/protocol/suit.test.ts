@@ -75,14 +75,35 @@ test.each([
     'suit-invoke',
   ],
   [
-    '3, with a recovery image, load',
+    '3, A/B images',
     new Map([
       [7, validate],
-      [8, fetch],
-      [9, bytes([23, 2])],
+      [20, bytes([15, [fetch, fetch], 21, 2, 3, 15])],
+    ]),
+    undefined,
+    'suit-install',
+  ],
+  [
+    '4, load from external storage',
+    new Map([
+      [7, validate],
+      [8, bytes([12, 2, 20, new Map([[22, 0]]), 22, 2, 3, 15])],
+      [9, bytes([12, 2, 23, 2])],
+      [16, fetch],
+      [20, bytes([20, new Map([[22, 1]]), 22, 2, 3, 15])],
     ]),
     undefined,
     'suit-load',
+  ],
+  [
+    '5, two images',
+    new Map([
+      [7, bytes([12, 0, 3, 15, 12, 1, 3, 15])],
+      [9, bytes([12, 0, 23, 2])],
+      [20, bytes([12, 0, 20, new Map([[21, 'http://example.com/file1.bin']]), 21, 2, 3, 15])],
+    ]),
+    undefined,
+    'suit-invoke',
   ],
   [
     'payload fetch apart from installing',
