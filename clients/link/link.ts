@@ -134,7 +134,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
           : `the broker ended the connection (${reasonCode ?? 0})`;
     });
     this.client.on('reconnect', () => {
-      this.clientOptions.reconnectPeriod = this.backoff.next();
+      if (!this.closing) this.clientOptions.reconnectPeriod = this.backoff.next();
     });
     this.client.on('message', (topic, payload, packet) => this.onMessage(topic, payload, packet));
   }
@@ -225,6 +225,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   async close(grace = 2000): Promise<void> {
     if (this.closing) return;
     this.closing = true;
+    // A connection attempt that fails after this must not be followed by another one.
+    this.clientOptions.reconnectPeriod = 0;
     clearTimeout(this.lasting);
     this.handlers.clear();
     if (!this.client.connected) {
