@@ -263,6 +263,20 @@ describe('roster', () => {
     expect(findDevice(roster, other.kid)).toBeUndefined();
   });
 
+  test('finds a member in each of its roles, and nobody in a roster that it has left', () => {
+    const [door] = roster.members;
+    if (door === undefined) throw new Error('no member');
+    const both = {
+      ...roster,
+      members: [...roster.members, { ...door, role: 'rules' as const, name: 'again' }],
+    };
+    expect(findMember(both, other.kid)?.name).toBe('door');
+    expect(findMember(both, other.kid, 'rules')?.name).toBe('again');
+    expect(findMember(both, other.kid, 'publisher')).toBeUndefined();
+    expect(findMember({ ...both, members: [] }, other.kid)).toBeUndefined();
+    expect(findMember(roster, other.kid, 'rules')).toBeUndefined();
+  });
+
   test('names have 1 to 64 bytes', () => {
     const named = (name: string) => ({
       ...roster,

@@ -134,10 +134,22 @@ export function readRoster(payload: Uint8Array): Roster {
   return decodeWith(codec, payload, 'roster');
 }
 
+/** By kid in hexadecimal. A kid is a hash, and a member is looked up for every label: it is made once for each list of members. */
+const membersByKid = new WeakMap<readonly Member[], ReadonlyMap<string, readonly Member[]>>();
+
+/** @param roster its list of members is never changed: another roster has another list */
 export function findMember(roster: Roster, id: Kid, role?: Role): Member | undefined {
-  return roster.members.find(
-    (each) => equalBytes(signingKid(each.signingKey), id) && (role === undefined || each.role === role),
-  );
+  const { members } = roster;
+  let byKid = membersByKid.get(members);
+  if (byKid === undefined) {
+    const lists = new Map<string, Member[]>();
+    for (const each of members) {
+      const kid = kidToHex(signingKid(each.signingKey));
+      lists.set(kid, [...(lists.get(kid) ?? []), each]);
+    }
+    membersByKid.set(members, (byKid = lists));
+  }
+  return byKid.get(kidToHex(id))?.find((each) => role === undefined || each.role === role);
 }
 
 export function findDevice(roster: Roster, id: Kid): RosterDevice | undefined {
