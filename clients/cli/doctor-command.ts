@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { isSmartZoneError } from '../../protocol/errors.js';
 import { verifyHello } from '../../protocol/messages/hello.js';
 import { Topics } from '../../protocol/topics.js';
-import { fingerprint, needsPassphrase, Witness } from '../keys/index.js';
+import { fingerprint, needsPassphrase, Witness, type PartyPublic } from '../keys/index.js';
 import type { BrokerLink } from '../link/index.js';
 import { levelMeaning, levelName } from '../owner/security-level.js';
 import { DeviceTrust } from '../trust/index.js';
@@ -101,7 +101,12 @@ async function checkBroker(
   if (before.some(({ verdict }) => verdict === 'fail')) return before;
   let link: BrokerLink;
   try {
-    link = await environment.link(flags, { role: 'doctor', id: String(process.pid) });
+    link = await environment.link(
+      flags,
+      { role: 'doctor', id: String(process.pid) },
+      false,
+      flags.timeout * 1000,
+    );
   } catch (error) {
     return [...before, failure('broker', error)];
   }
@@ -198,7 +203,13 @@ function checkOwner(
   hello: Uint8Array,
   roster: Uint8Array | undefined,
 ): Finding {
-  const owner = environment.ownerLine(flags);
+  let owner: PartyPublic;
+  try {
+    owner = environment.ownerLine(flags);
+  } catch (error) {
+    const { message } = problemOf(error);
+    return warn('owner', `the device is claimed; by whom is not known here: ${message}`, 'give --owner');
+  }
   const trust = new DeviceTrust(owner.signing, Witness.open(undefined, owner.kid));
   let refused: unknown;
   trust.on('refused', ({ error }) => (refused = error));

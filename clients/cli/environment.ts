@@ -186,13 +186,14 @@ export class Environment {
     flags: BrokerFlags,
     identity: { readonly role: string; readonly id: string },
     stay = false,
+    connectTimeout = 5000,
   ): Promise<BrokerLink> {
     const password = flags.passwordFile === undefined ? undefined : firstLine(flags.passwordFile);
     const link = await BrokerLink.connect({
       url: this.brokerUrl(flags),
       clientId: `smart-zone-${identity.role}-${identity.id}`,
       // Whoever does one thing and leaves wants nothing kept for it.
-      ...(stay ? {} : { sessionExpiry: 0, connectTimeout: 5000 }),
+      ...(stay ? {} : { sessionExpiry: 0, connectTimeout }),
       ...(flags.username === undefined ? {} : { username: flags.username }),
       ...(password === undefined ? {} : { password }),
       ...(flags.ca === undefined ? {} : { ca: readFileSync(flags.ca) }),

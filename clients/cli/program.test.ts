@@ -272,32 +272,4 @@ describe('with a broker', () => {
     expect(out).toContain('software TEE: protects nobody');
     expect(out).toContain('takes u8 2x2x1');
   });
-
-  test('doctor: says what works and what does not', async () => {
-    const findings = async (...more: string[]) => {
-      const result = await cli('--json', 'doctor', ...common, '--timeout', '0.5', ...more);
-      const list = parsed(result.out).findings as { check: string; verdict: string; fix?: string }[];
-      for (const { verdict, fix } of list) if (verdict === 'fail') expect(fix).toMatch(/\w/);
-      return {
-        status: result.status,
-        of: (check: string) => list.filter((each) => each.check === check).map(({ verdict }) => verdict),
-      };
-    };
-    const before = await findings();
-    expect(before.status).toBe(69);
-    expect(before.of('broker')).toEqual(['ok']);
-    expect(before.of('sensor.key.json')).toEqual(['ok']);
-    expect(before.of('agent')).toEqual(['fail']);
-    await fixture.retain(topics.state, new TextEncoder().encode('{"state":"online"}'));
-    await fixture.retain(topics.hello, device.hello());
-    const stranger = await findings();
-    expect(stranger.status).toBe(69);
-    expect(stranger.of('owner')).toEqual(['fail']);
-    await fixture.retain(topics.roster, fixture.roster(1, device));
-    const after = await findings();
-    expect(after.status).toBe(0);
-    expect([after.of('agent'), after.of('device'), after.of('owner')]).toEqual([['ok'], ['ok'], ['ok']]);
-    expect(after.of('security level')).toEqual(['warn']);
-    expect((await cli('--json', 'doctor', '--broker', 'mqtt://127.0.0.1:x')).status).toBe(69);
-  });
 });

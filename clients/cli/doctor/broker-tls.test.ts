@@ -130,6 +130,9 @@ afterEach(async () => {
     ]);
     expect(await own('good.crt', 'ended.key')).toEqual([expect.stringMatching(/the key is that of another/)]);
     expect(await own('good.key', 'good.key')).toEqual([expect.stringMatching(/it cannot be read/)]);
+    expect(await own('good.crt', 'good.crt')).toEqual([
+      expect.stringMatching(/^fail client certificate: its key cannot be read - --tls-key/),
+    ]);
     expect(await look(url, { ...ca(), cert: path('good.crt') })).toEqual([
       expect.stringMatching(/--tls-key/),
     ]);

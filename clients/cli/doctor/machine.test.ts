@@ -94,6 +94,13 @@ describe('the device', () => {
       ).toEqual(['warn']);
   });
 
+  (asRoot ? test : test.skip)('there, and the agent configured for the software TEE', () => {
+    makeDevice(0o660, GROUP);
+    const findings = checkDevice({ ...machine, library: 'soft' });
+    expect(verdicts(findings)).toEqual(['warn']);
+    expect(words(findings)).toMatch(/although there is a \/dev\/tee0 \| set tee\.library to optee/);
+  });
+
   test('a file in its place', () => {
     write('dev/tee0', '');
     expect(words(checkDevice(machine))).toContain('is no device');
@@ -179,6 +186,17 @@ describe('the TA and its memory', () => {
     for (const name of ['#address-cells', '#size-cells'])
       write(`proc/device-tree/reserved-memory/${name}`, Buffer.from([0, 0, 0, 2]));
   };
+
+  test('another TA, and one without a version', () => {
+    write(file, signedTa(VERSION_NUMBER, 65_536, 'aaaaaaaa-0000-0000-0000-000000000000'));
+    expect(verdicts(checkTa(machine))[0]).toBe('fail');
+    expect(words(checkTa(machine))).toContain(
+      'is TA aaaaaaaa-0000-0000-0000-000000000000 | build it for this board',
+    );
+    write(file, signedTa(undefined));
+    expect(verdicts(checkTa(machine))).toEqual(['warn']);
+    expect(words(checkTa(machine))).toMatch(/it has no version: .* \| build it with ta\/Makefile/);
+  });
 
   test('missing, damaged, of another release, right', () => {
     expect(words(checkTa(machine))).toContain('docs/op-tee.md');
