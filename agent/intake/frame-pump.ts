@@ -215,8 +215,8 @@ export class FramePump {
         // Another device of the zone may have the channel, or a TEE that works.
         if (frame.zone && isSmartZoneError(error, ...NOT_HERE) && frame.zone.handBack(frame))
           return undefined;
-        // The sensor sent it again: it does not know yet that this device has labelled it.
-        if (frame.zone && isSmartZoneError(error, 'STALE_NUMBER'))
+        // It comes again, or behind a later one: the sensor does not know yet which numbers this device has taken.
+        if (isSmartZoneError(error, 'STALE_NUMBER'))
           this.#parts.receipts.labelled(frame.record, this.#receiptTopic(frame, frame.sensor));
         this.#lose(frame, isSmartZoneError(error) ? error.code : 'internal', (error as Error).message);
         return undefined;

@@ -32,7 +32,10 @@ export interface DestinationEvents {
 export interface Destination {
   readonly offerTopic: string;
   readonly frameTopic: string;
-  /** Frames are dealt out to several devices: receipts tell of single numbers, and a frame that is lost is sent again as it is. */
+  /**
+   * Frames are dealt out to several devices: a number that one of them did not take another may have, and a frame without receipt is
+   * sent again as it is. Else a number that was passed over is lost.
+   */
   readonly shared: boolean;
   readonly target: Target | undefined;
   readonly device: TrustedDevice | undefined;

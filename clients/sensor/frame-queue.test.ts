@@ -68,6 +68,24 @@ test('after a new boot everything is sealed again under its old id, in order', (
   expect(queue.receipted(B, upTo(1))).toHaveLength(1);
 });
 
+test('what was lost goes after all others, while few wait for a receipt, and in its turn in a new channel', () => {
+  const queue = filled(4);
+  queue.receipted(A, (number) => number === 3);
+  queue.unsealLost(B, (number) => number < 3);
+  expect(queue.outstanding()).toBe(3);
+  queue.unsealLost(A, (number) => number < 3);
+  expect(queue.sealed().map(({ frame }) => frame)).toEqual(['frame 4']);
+  queue.push(id(5), 5, 'frame 5');
+  const newer = queue.nextUnsealed(1);
+  expect(newer?.frame).toBe('frame 5');
+  if (newer !== undefined) newer.sealing = sealed(A, 5);
+  expect(queue.nextUnsealed(2)).toBeUndefined();
+  expect(queue.nextUnsealed(3)?.frame).toBe('frame 1');
+  queue.unsealAll();
+  queue.push(id(6), 6, 'frame 6');
+  expect(queue.nextUnsealed(0)?.frame).toBe('frame 1');
+});
+
 test('drop takes out by condition', () => {
   const queue = filled(3);
   expect(queue.drop('too-old', ({ time }) => time < 3).map(({ frame }) => frame.time)).toEqual([1, 2]);

@@ -21,6 +21,8 @@ export interface QueuedFrame<T> {
   sealing: Sealing | undefined;
   /** Times it was sealed or sent. */
   attempts: number;
+  /** The device took later frames and not this one: it waits to be sealed under another number. */
+  lost: boolean;
 }
 
 export type DropReason = 'overflow' | 'too-old' | 'shape' | 'unanswered' | 'closed';
@@ -49,13 +51,18 @@ export class FrameQueue<T> {
   /** Adds a frame, and returns the oldest if that had to go. */
   push(id: Uint8Array, time: number, frame: T): Dropped<T> | undefined {
     const oldest = this.frames.length >= this.capacity ? this.frames.shift() : undefined;
-    this.frames.push({ id, time, frame, sealing: undefined, attempts: 0 });
+    this.frames.push({ id, time, frame, sealing: undefined, attempts: 0, lost: false });
     return oldest === undefined ? undefined : { reason: 'overflow', frame: oldest };
   }
 
-  /** The oldest frame that is to be sealed. */
-  nextUnsealed(): QueuedFrame<T> | undefined {
-    return this.frames.find((frame) => frame.sealing === undefined);
+  /**
+   * The frame that is to be sealed next: the oldest, but one that was lost only after all others, and only while fewer than `most`
+   * wait for a receipt. A device that cannot keep up is not asked to take again what it let go.
+   */
+  nextUnsealed(most = Infinity): QueuedFrame<T> | undefined {
+    const unsealed = this.frames.filter(({ sealing }) => sealing === undefined);
+    const fresh = unsealed.find(({ lost }) => !lost);
+    return fresh ?? (this.outstanding() < most ? unsealed[0] : undefined);
   }
 
   /** Frames that are sealed and wait for their receipt. */
@@ -76,9 +83,23 @@ export class FrameQueue<T> {
     );
   }
 
+  /** Takes the sealing from what was sealed in `channel` under numbers that `lost` holds for. Call `receipted` first. */
+  unsealLost(channel: Uint8Array, lost: (number: number) => boolean): void {
+    const name = toHex(channel);
+    for (const frame of this.sealed()) {
+      const { sealing } = frame;
+      if (sealing === undefined || toHex(sealing.channel) !== name || !lost(sealing.number)) continue;
+      frame.sealing = undefined;
+      frame.lost = true;
+    }
+  }
+
   /** The channel is gone (new boot, new offer): everything is to be sealed again, in the same order. */
   unsealAll(): void {
-    for (const frame of this.frames) frame.sealing = undefined;
+    for (const frame of this.frames) {
+      frame.sealing = undefined;
+      frame.lost = false;
+    }
   }
 
   /** Takes out the frames that `condition` holds for. */

@@ -73,12 +73,16 @@ async function readySensor(options: Partial<SensorOptions> = {}) {
   return started;
 }
 
-const receipt = (channel: number, last: number, bootNonce?: Uint8Array): Promise<void> => {
+const receipt = (
+  channel: number,
+  last: number,
+  change: { bootNonce?: Uint8Array; without?: readonly number[] } = {},
+): Promise<void> => {
   const offer = offers[channel];
   if (offer === undefined) throw new Error('no such channel');
   return fixture.retain(
     topics.sensorReceipt(fixture.sensor.signing.kid),
-    device.receipt(offer, last, bootNonce),
+    device.receipt(offer, last, change),
   );
 };
 const data = (n: number): Uint8Array => Uint8Array.of(n, n, n, n);
@@ -130,7 +134,7 @@ test('receipts take frames out; forged ones and those of another boot do not', a
   const [offer] = offers;
   if (offer === undefined) throw new Error('no offer');
   await fixture.retain(topics.sensorReceipt(fixture.sensor.signing.kid), stranger.receipt(offer, 3));
-  await receipt(0, 3, new Uint8Array(16));
+  await receipt(0, 3, { bootNonce: new Uint8Array(16) });
   await until(() => refused.length === 1, 'the refusal');
   expect(refused).toEqual(['receipt UNKNOWN_SENDER']);
   expect(client.stats.queued).toBe(3);
@@ -288,7 +292,65 @@ test('takes only keys with the role sensor', async () => {
   expect(unreadable).toBe(0);
 });
 
-test('seals again what has no receipt when the agent comes back, so that a later receipt does not cover it', async () => {
+test('a frame between two others that the device did not take goes again under another number, once', async () => {
+  const { client } = await readySensor();
+  const ids = [1, 2, 3].map((n) => client.sendFrame(data(n)));
+  await until(() => frames.length === 3, 'three frames');
+  await receipt(0, 3, { without: [2] });
+  await until(() => frames.length === 4, 'the lost frame again');
+  expect(frames[3]).toMatchObject({ id: ids[1], number: 4, channel: 0, data: data(2) });
+  expect(client.stats).toMatchObject({ receipted: 2, queued: 1, sent: 4, offers: 1 });
+  // What is retained comes again with every connection: number 4 is above it, and nothing is lost now.
+  await receipt(0, 3, { without: [2] });
+  const later = client.sendFrame(data(4));
+  await until(() => frames.length === 5, 'a later frame');
+  expect(frames[4]).toMatchObject({ id: later, number: 5 });
+  await receipt(0, 5, { without: [2] });
+  await client.idle(5000);
+  expect(client.stats).toMatchObject({ receipted: 4, queued: 0, dropped: 0, sent: 5 });
+});
+
+test('what an overloaded device let go waits for newer frames and for room, and is given up in the end', async () => {
+  const { client, dropped } = await readySensor({ window: 2 });
+  const ids = [1, 2, 3, 4].map((n) => client.sendFrame(data(n)));
+  await until(() => frames.length === 4, 'four frames');
+  // 3 and 4 are still on their way: that is all the room.
+  await receipt(0, 2, { without: [1] });
+  await until(() => client.stats.receipted === 1, 'the receipt');
+  ids.push(client.sendFrame(data(5)));
+  await until(() => frames.length === 5, 'the newer frame');
+  expect(frames[4]).toMatchObject({ id: ids[4], number: 5 });
+  await receipt(0, 4, { without: [1] });
+  await until(() => frames.length === 6, 'the lost frame');
+  expect(frames[5]).toMatchObject({ id: ids[0], number: 6 });
+  for (const number of [7, 9]) {
+    client.sendFrame(data(number));
+    await until(() => frames.length === number, 'a newer frame');
+    await receipt(0, number, { without: [1, number - 1] });
+    await until(() => frames.length === number + 1, 'the lost frame again');
+    expect(frames[number]).toMatchObject({ id: ids[0], number: number + 1 });
+  }
+  client.sendFrame(data(11));
+  await until(() => frames.length === 11, 'one more');
+  await receipt(0, 11, { without: [1, 6, 8, 10] });
+  await client.idle(5000);
+  expect(dropped).toEqual(['unanswered']);
+  expect(frames).toHaveLength(11);
+});
+
+test('a number too far back for any receipt to tell of is sealed again', async () => {
+  const { client } = await readySensor({ queueCapacity: 200 });
+  const ids = Array.from({ length: 130 }, (_, n) => client.sendFrame(data(n)));
+  await until(() => frames.length === 130, 'all frames');
+  await receipt(0, 130);
+  await until(() => frames.length === 132, 'two again');
+  expect(frames.slice(130).map(({ id, number }) => ({ id, number }))).toEqual([
+    { id: ids[0], number: 131 },
+    { id: ids[1], number: 132 },
+  ]);
+});
+
+test('seals again what has no receipt when the agent comes back', async () => {
   const agentState = (state: string, session: unknown): Promise<void> =>
     fixture.retain(topics.state, Buffer.from(JSON.stringify({ state, session })));
   await agentState('online', 1);

@@ -259,13 +259,14 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     if (channel === undefined) return;
     for (;;) {
       if (!link.connected || this.underWay >= window) return;
-      const next = this.queue.nextUnsealed();
+      const next = this.queue.nextUnsealed(window);
       if (next === undefined) return;
       const { id, time, frame } = next;
       const record = channel.writer.seal(encodeFrameChunks({ id, time, ...frame }));
       const number = channel.writer.lastNumber;
       if (this.queue.outstanding() === 0) this.lastProgress = this.clock();
       next.sealing = { channel: channel.writer.channel, number, record, sentAt: 0 };
+      next.lost = false;
       this.send(next);
     }
   }
@@ -292,9 +293,10 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   }
 
   /**
-   * Broker or agent was away: nobody knows which of the frames that the broker took it has passed on, and in which order. A
-   * device's receipt names only the last number: a later frame's would cover frames that never arrived, so that they are sealed
-   * again; those that did arrive get a second label, which rules hosts drop. A zone's receipts tell, and the same record goes again.
+   * Broker or agent was away: nobody knows which of the frames that the broker took it has passed on, and in which order. Receipts
+   * tell of those before the last one that arrived, but not of the last ones, nor whether a label got through. Frames for a device
+   * are sealed again at once, because it would not take an old number behind a higher one; those that did arrive get a second label,
+   * which rules hosts drop by the frame's id. To a zone the same record goes again.
    */
   private sealAgain(): void {
     if (this.destination.shared) this.sendAgain(0);
@@ -319,13 +321,25 @@ export class SensorClient extends EventEmitter<SensorEvents> {
 
   private receiveReceipt(receipt: Receipt): void {
     const receipted = this.queue.receipted(receipt.channel, (number) => receiptCovers(receipt, number));
-    if (receipted.length === 0) return;
-    this.lastProgress = this.clock();
-    this.destination.confirmAlive(receipt.device);
+    if (receipted.length > 0) {
+      this.lastProgress = this.clock();
+      this.destination.confirmAlive(receipt.device);
+    }
     for (const { id, sealing } of receipted) {
       this.counts.receipted++;
       this.emit('receipted', { frameId: id, number: sealing?.number ?? 0 });
     }
+    if (!this.destination.shared) this.sealLostAgain(receipt);
+  }
+
+  /**
+   * A device takes higher numbers only: what it took later frames than, it never took, or the frame is so far back that no receipt
+   * tells of it any more. It goes again under a number of its own, and rules hosts know it by its id should it arrive twice.
+   */
+  private sealLostAgain({ channel, lastNumber }: Receipt): void {
+    this.queue.unsealLost(channel, (number) => number < lastNumber);
+    this.report(...this.queue.drop('unanswered', ({ lost, attempts }) => lost && attempts >= MOST_ATTEMPTS));
+    this.pump();
   }
 
   private keepHouse(): void {

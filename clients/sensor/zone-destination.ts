@@ -167,9 +167,7 @@ export class ZoneDestination implements Destination {
     try {
       const receipt = verifyReceipt(message, device.hello.signingKey);
       if (!equalBytes(receipt.device, kidFromHex(id))) throw new SmartZoneError('WRONG_DEVICE', 'receipt');
-      if (!equalBytes(receipt.bootNonce, device.hello.bootNonce)) return;
-      // Without its window a receipt would cover frames that another device was dealt.
-      if (receipt.window !== undefined) events.receipt(receipt);
+      if (equalBytes(receipt.bootNonce, device.hello.bootNonce)) events.receipt(receipt);
     } catch (error) {
       if (!isSmartZoneError(error)) throw error;
       events.refused({ what: 'receipt', error });

@@ -1,27 +1,26 @@
 import type { ChannelId, Kid } from '../kid.js';
 import type { SigningKey } from '../keys.js';
-import { bytes, channelId, field, kid, nonce, optional, struct, uint } from '../schema.js';
+import { bytes, channelId, field, kid, nonce, struct, uint } from '../schema.js';
 import { openSigned, sealSigned } from '../signed.js';
 
-/** The device has taken the channel's frames up to a number, or, of a zone's channel, some of them; retained. */
+/** Which of a channel's frames the device has taken; retained. Those lost on the way, or dealt to another device, are not among them. */
 export interface Receipt {
   readonly device: Kid;
   readonly channel: ChannelId;
   /** The highest number that the device took. */
   readonly lastNumber: number;
   readonly bootNonce: Uint8Array;
-  /** Of a zone's channel: which of the last 128 numbers this device took, as `receiptCovers` reads it. */
-  readonly window?: Uint8Array;
+  /** Which of the last 128 numbers it took, as `receiptCovers` reads it. */
+  readonly window: Uint8Array;
 }
 
-/** Numbers that a zone's receipt tells of. */
+/** Numbers that a receipt tells of. */
 export const RECEIPT_WINDOW = 128;
 
 /** Whether the receipt says that the device took this number. */
 export function receiptCovers({ lastNumber, window }: Receipt, number: number): boolean {
   const below = lastNumber - number;
   if (number < 1 || below < 0) return false;
-  if (window === undefined) return true;
   return below < RECEIPT_WINDOW && ((window[below >> 3] ?? 0) & (1 << (below & 7))) !== 0;
 }
 
@@ -30,7 +29,7 @@ const codec = struct<Receipt>({
   channel: field(2, channelId),
   lastNumber: field(3, uint),
   bootNonce: field(4, nonce),
-  window: optional(5, bytes(RECEIPT_WINDOW / 8, RECEIPT_WINDOW / 8)),
+  window: field(5, bytes(RECEIPT_WINDOW / 8, RECEIPT_WINDOW / 8)),
 });
 
 export function signReceipt(receipt: Receipt, device: SigningKey): Uint8Array {

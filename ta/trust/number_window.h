@@ -1,6 +1,7 @@
 /* Which record numbers of a channel were taken.
  *
- * A sensor's frames come to its own device in order, so that only higher numbers are taken. Those of a zone
+ * Receipts name them, so that a sensor knows what was lost between others. A sensor's frames come to its own
+ * device in order, so that only higher numbers are taken. Those of a zone
  * are dealt out to several devices, and one that comes again may go to another device than before, behind
  * higher numbers: there a number is taken once if it is among the 127 below the highest, as IPsec does it
  * (RFC 4303, section 3.4.3; RFC 6479). */

@@ -1,5 +1,5 @@
 /* FRAME: a record in, a label out, without a storage call, and in one invoke where the model is resident.
- * RECEIPT: how far a channel got. */
+ * RECEIPT: which of a channel's numbers were taken. */
 #include "trust/answer.h"
 #include "trust/boot.h"
 #include "trust/call.h"
@@ -176,6 +176,7 @@ enum sz_code sz_on_frame(struct sz_call *call)
 enum sz_code sz_on_receipt(struct sz_call *call)
 {
     uint8_t payload[96];
+    uint8_t window[SZ_WINDOW_BYTES];
     struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
     const struct sz_channel *channel;
     if (call->message.length != SZ_CHANNEL_ID_SIZE) {
@@ -186,7 +187,8 @@ enum sz_code sz_on_receipt(struct sz_call *call)
         return SZ_NO_CHANNEL;
     }
     sz_call_return_kid(call, channel->terms.sensor);
-    sz_cbor_put_map(&w, channel->terms.zone ? 5 : 4);
+    sz_window_write(&channel->numbers, window);
+    sz_cbor_put_map(&w, 5);
     sz_cbor_put_uint(&w, 1);
     sz_cbor_put_bstr(&w, sz_state()->signing.kid, SZ_KID_SIZE);
     sz_cbor_put_uint(&w, 2);
@@ -195,12 +197,8 @@ enum sz_code sz_on_receipt(struct sz_call *call)
     sz_cbor_put_uint(&w, channel->numbers.last);
     sz_cbor_put_uint(&w, 4);
     sz_cbor_put_bstr(&w, sz_boot()->nonce, SZ_NONCE16_SIZE);
-    if (channel->terms.zone) { /* the numbers are spread over the zone's devices: say which are ours */
-        uint8_t window[SZ_WINDOW_BYTES];
-        sz_window_write(&channel->numbers, window);
-        sz_cbor_put_uint(&w, 5);
-        sz_cbor_put_bstr(&w, window, sizeof window);
-    }
+    sz_cbor_put_uint(&w, 5);
+    sz_cbor_put_bstr(&w, window, sizeof window);
     return sz_signed_write(SZ_BYTES(payload, sz_cbor_written(&w)), "receipt", call->reply,
                            call->reply_capacity, &call->reply_length);
 }

@@ -376,11 +376,14 @@ test('telemetry', () => {
   expect(sz.verifyTelemetry(plaintext, device.publicKey)).toEqual(telemetry);
 });
 
-test.each<[string, Partial<sz.Receipt>]>([
-  ['of a device', {}],
-  ['of a zone', { window: fill(16, 3) }],
-])('receipt %s', (_whose, change) => {
-  const receipt: sz.Receipt = { device: device.kid, channel, lastNumber: 9, bootNonce, ...change };
+test('receipt', () => {
+  const receipt: sz.Receipt = {
+    device: device.kid,
+    channel,
+    lastNumber: 9,
+    bootNonce,
+    window: fill(16, 3),
+  };
   const bytes = sz.signReceipt(receipt, device);
   isItemOf('receipt', bytes);
   expect(sz.verifyReceipt(bytes, device.publicKey)).toEqual(receipt);

@@ -22,6 +22,10 @@ const PUBACK = 4;
 export class UnreliableNetwork {
   faults = NONE;
   readonly counts = { messages: 0, lost: 0, duplicated: 0, delayed: 0 };
+  /** What becomes of a PUBLISH, where that is not left to chance. */
+  fate: (topic: string) => 'lost' | 'held' | undefined = () => undefined;
+  /** Delivers what was held, behind whatever has passed meanwhile. */
+  readonly release: (() => void)[] = [];
   /** Called for every PUBLISH that the client behind this proxy receives, doubles included. */
   onDelivered: (topic: string, bytes: number) => void = () => undefined;
   /** Called for every PUBLISH that the client sends and that passes. */
@@ -108,8 +112,9 @@ class Direction {
     const { lost, duplicated, delayed, mostDelay } = faults;
     const { topic, id, bytes } = readPublish(packet);
     counts.messages += 1;
-    const chance = this.random.uniform();
-    if (chance < lost) {
+    const fate = this.network.fate(topic);
+    const chance = fate === undefined ? this.random.uniform() : 1;
+    if (fate === 'lost' || chance < lost) {
       counts.lost += 1;
       if (id !== undefined) back.to.write(Buffer.from([PUBACK << 4, 2, id >> 8, id & 0xff]));
       return;
@@ -120,7 +125,9 @@ class Direction {
       if (this.toClient) this.network.onDelivered(topic, bytes);
       else this.network.onSent(topic, bytes);
     };
-    if (chance < lost + duplicated) {
+    if (fate === 'held') {
+      this.network.release.push(() => deliver(packet));
+    } else if (chance < lost + duplicated) {
       counts.duplicated += 1;
       deliver(packet);
       const again = Buffer.from(packet);

@@ -7,7 +7,7 @@ import type { InputShape } from '../../protocol/messages/input-shape.js';
 import { signLabel, type Label } from '../../protocol/messages/label.js';
 import { sealLabelOffer, type LabelOffer } from '../../protocol/messages/label-offer.js';
 import { openOffer, type Offer } from '../../protocol/messages/offer.js';
-import { signReceipt } from '../../protocol/messages/receipt.js';
+import { RECEIPT_WINDOW, signReceipt } from '../../protocol/messages/receipt.js';
 import { openRecord, parseRecord, recordKey, RecordWriter } from '../../protocol/messages/record.js';
 import { verifyRulesHello } from '../../protocol/messages/rules-hello.js';
 import { systemRandomness } from '../../protocol/randomness.js';
@@ -157,7 +157,21 @@ export class MessageDevice {
     };
   }
 
-  receipt(offer: Offer, lastNumber: number, bootNonce = this.bootNonce): Uint8Array {
-    return signReceipt({ device: this.kid, channel: offer.channel, lastNumber, bootNonce }, this.signing);
+  /** Of all numbers up to the last, or of some. */
+  receipt(
+    offer: Offer,
+    lastNumber: number,
+    {
+      bootNonce = this.bootNonce,
+      without = [],
+    }: { bootNonce?: Uint8Array; without?: readonly number[] } = {},
+  ): Uint8Array {
+    const window = new Uint8Array(RECEIPT_WINDOW / 8);
+    for (let below = 0; below < Math.min(RECEIPT_WINDOW, lastNumber); below++)
+      if (!without.includes(lastNumber - below)) window[below >> 3]! |= 1 << (below & 7);
+    return signReceipt(
+      { device: this.kid, channel: offer.channel, lastNumber, bootNonce, window },
+      this.signing,
+    );
   }
 }

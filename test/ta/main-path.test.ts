@@ -36,6 +36,7 @@ test('claim, enrol, install, offer, frame, label, receipt', async () => {
 
   const receipt = verifyReceipt(expectOk(await device.ta.call('RECEIPT', channel.id)).out, hello.signingKey);
   expect(receipt.lastNumber).toBe(1);
+  expect(receipt.window).toEqual(Uint8Array.of(1, ...new Uint8Array(15)));
 });
 
 test('the byte-identical frame again gives the identical label, anything else at its number is refused', async () => {

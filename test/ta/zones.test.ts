@@ -121,7 +121,7 @@ const open = async (to: readonly number[]): Promise<ZoneChannel> => {
 };
 const send = async (index: number, record: Uint8Array): Promise<string> =>
   status(await at(index).ta.call('FRAME', record));
-const taken = async (index: number, { id }: ZoneChannel, most: number): Promise<number[]> => {
+const taken = async (index: number, { id }: Pick<ZoneChannel, 'id'>, most: number): Promise<number[]> => {
   const receipt = verifyReceipt(
     expectOk(await at(index).ta.call('RECEIPT', id)).out,
     (await at(index).hello()).signingKey,
@@ -177,13 +177,18 @@ test('a number that comes late is taken once, and then repeats its label', async
   expect(await taken(0, next, 200)).toEqual([200]);
 });
 
-test("a device's own channel still takes higher numbers only", async () => {
+test("a device's own channel takes higher numbers only, and its receipt leaves out what it passed over", async () => {
   const channel = await at(0).openChannel(sensor);
-  const [first, second] = [channel.writer.seal(frame()), channel.writer.seal(frame())];
-  expect(await send(0, second)).toBe('OK');
-  expect(await send(0, first)).toBe('STALE_NUMBER');
-  const receipt = expectOk(await at(0).ta.call('RECEIPT', channel.id)).out;
-  expect(verifyReceipt(receipt, (await at(0).hello()).signingKey)).not.toHaveProperty('window');
+  const records = Array.from({ length: 133 }, () => channel.writer.seal(frame()));
+  expect(await taken(0, channel, 140)).toEqual([]);
+  expect(await send(0, records[1]!)).toBe('OK');
+  expect(await send(0, records[0]!)).toBe('STALE_NUMBER');
+  expect(await send(0, records[4]!)).toBe('OK');
+  expect(await taken(0, channel, 140)).toEqual([2, 5]);
+  expect(await send(0, records[2]!)).toBe('STALE_NUMBER');
+  expect(await send(0, channel.writer.seal(new Uint8Array(1)))).toBe('BAD_FRAME');
+  // 134 - 127 is the oldest that a receipt tells of.
+  expect(await taken(0, channel, 140)).toEqual([134]);
 });
 
 test('what is for one audience does not open for another', async () => {

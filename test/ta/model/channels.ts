@@ -16,6 +16,8 @@ import { TRIAL_LABELS } from './models.js';
 import { authorise, BUILD_TIME, DAY, knowsMore } from './trust.js';
 
 const KEPT_LABELS = 8;
+/** A receipt tells of the highest number and the 127 before it. */
+const RECEIPT_NUMBERS = 128;
 
 /** Epochs strictly increase within a boot; also after claim and reset. */
 export const nextEpoch = ({ memory, clock }: Device): void => {
@@ -78,6 +80,7 @@ export const takeOffer = (device: Device, message: Message<OfferContent>): Outco
     shape: content.shape,
     counter: content.counter,
     last: 0,
+    taken: [],
     labels: [],
   });
   memory.seen.set(content.signer, { counter: content.counter, message: message.id });
@@ -112,6 +115,7 @@ const useUp = ({ memory }: Device, channel: Channel, number: number): void => {
       ({ sensor, counter }) => sensor !== channel.sensor || counter >= channel.counter,
     );
   channel.last = number;
+  channel.taken = [...channel.taken, number].filter((each) => number - each < RECEIPT_NUMBERS);
   memory.counters.frames += 1;
 };
 

@@ -155,6 +155,18 @@ export const FAULTS: readonly Fault[] = [
     wrong: '!sz_channel_takes(channel, header->number + 1)',
   },
   {
+    what: 'a receipt names frames that never came',
+    file: 'trust/number_window.c',
+    right: 'window->taken[0] <<= count;',
+    wrong: 'window->taken[0] = window->taken[0] << count | ((UINT64_C(1) << count) - 1);',
+  },
+  {
+    what: 'a receipt forgets what is 64 numbers back',
+    file: 'trust/number_window.c',
+    right: ' | window->taken[0] >> (64 - count)',
+    wrong: '',
+  },
+  {
     what: 'a channel outlives the first frame of its successor',
     file: 'trust/channel.c',
     right: 'if (channel->numbers.last == 0) {',

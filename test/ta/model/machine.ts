@@ -12,7 +12,7 @@ import { openLabelOffer } from '../../../protocol/messages/label-offer.js';
 import { verifyLabel } from '../../../protocol/messages/label.js';
 import { verifyModelStatus } from '../../../protocol/messages/model-status.js';
 import { answers, verifyOwnerReply } from '../../../protocol/messages/owner.js';
-import { verifyReceipt } from '../../../protocol/messages/receipt.js';
+import { receiptCovers, RECEIPT_WINDOW, verifyReceipt } from '../../../protocol/messages/receipt.js';
 import { openRecord, parseRecord, recordKey, type RecordPurpose } from '../../../protocol/messages/record.js';
 import { verifyTelemetry } from '../../../protocol/messages/telemetry.js';
 import { TaHost, type TaReply } from '../ta-host.js';
@@ -32,6 +32,9 @@ const agree = (what: string, real: unknown, specified: unknown): void => {
   if (text(real) !== text(specified))
     throw new Mismatch(`${what}: the TA says ${text(real)}, the specification ${text(specified)}`);
 };
+
+const bitsIn = (bytes: Uint8Array): number =>
+  bytes.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
 
 interface Snapshot {
   readonly folder: string;
@@ -148,6 +151,13 @@ export class Machine {
       case 'receipt': {
         const said = verifyReceipt(reply.out, this.#deviceKey);
         agree('receipt', said.lastNumber, specified.last);
+        const told = Array.from({ length: RECEIPT_WINDOW + 2 }, (_, i) => said.lastNumber - i).reverse();
+        agree(
+          'numbers of the receipt',
+          told.filter((number) => receiptCovers(said, number)),
+          specified.taken,
+        );
+        agree('bits of the receipt', bitsIn(said.window), specified.taken.length);
         agree('channel', equalBytes(said.channel, known(registry.channels, specified.channel).id), true);
         agree('boot', equalBytes(said.bootNonce, known(boots, memory.boot).bootNonce), true);
         break;

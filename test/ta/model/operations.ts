@@ -465,7 +465,15 @@ export const perform = async (machine: Machine, { kind, seed }: Operation): Prom
       return frame(machine, dice);
     case 'frames': {
       const end = someChannel(machine, dice);
-      for (let i = 0; end && i < 9 + dice.below(30); i++) await machine.send(make.frame(end, GOOD));
+      if (!end) return;
+      const lost = dice.chance(0.3) ? dice.below(130) : 0;
+      const count = 9 + dice.below(30);
+      for (let i = 0; i < count; i++) {
+        const frame = make.frame(end, GOOD);
+        if (dice.chance(0.9)) await machine.send(frame);
+        for (let n = 0; n < lost && i === 4; n++) make.frame(end, GOOD);
+      }
+      await machine.send(make.receipt(end));
       return;
     }
     case 'offer':

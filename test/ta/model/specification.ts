@@ -65,7 +65,7 @@ export class Specification {
         const channel = device.memory.channels.find(({ id }) => id === content.channel);
         return channel === undefined
           ? refused('NO_CHANNEL')
-          : accepted({ kind: 'receipt', channel: channel.id, last: channel.last });
+          : accepted({ kind: 'receipt', channel: channel.id, last: channel.last, taken: channel.taken });
       }
       case 'model-begin':
         return beginModel(device, as(content));

@@ -192,6 +192,8 @@ export interface Channel {
   readonly shape: string;
   readonly counter: number;
   last: number;
+  /** The numbers taken, of the last 128: what a receipt names. */
+  taken: number[];
   /** The last eight, oldest first. */
   labels: SentLabel[];
 }
@@ -249,7 +251,12 @@ export type Reply =
   | { readonly kind: 'owner-reply'; readonly statement: OwnerContent; readonly status: Verdict }
   | { readonly kind: 'label'; readonly frame: Message<FrameContent>; readonly again: boolean }
   | { readonly kind: 'label-offer' }
-  | { readonly kind: 'receipt'; readonly channel: string; readonly last: number }
+  | {
+      readonly kind: 'receipt';
+      readonly channel: string;
+      readonly last: number;
+      readonly taken: readonly number[];
+    }
   | { readonly kind: 'evidence' }
   | { readonly kind: 'telemetry' }
   | { readonly kind: 'model-status' }
