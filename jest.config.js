@@ -14,5 +14,7 @@ export default {
   },
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/dist/', '/build/', '/test/vm/', '/test/arm64/'],
-  testTimeout: 60_000,
+  testTimeout: 180_000,
+  // By default jest leaves one processor free: on two that is one file at a time.
+  maxWorkers: '100%',
 };
