@@ -1,17 +1,17 @@
 import { BUFFER, VERSION } from '../protocol/codes.js';
-import { isSmartZoneError } from '../protocol/errors.js';
-import { kidToHex } from '../protocol/kid.js';
-import { Topics, type ParsedTopic } from '../protocol/topics.js';
-import { BrokerLink, type Incoming } from './broker/link.js';
+import { Topics } from '../protocol/topics.js';
+import { BrokerLink } from './broker/link.js';
 import { changedKeys, isLiveKey, type Config } from './config.js';
 import { Gate } from './flow/gate.js';
 import { EvidenceDesk } from './flow/evidence-desk.js';
 import { Hello } from './flow/hello.js';
+import { Inbox } from './flow/inbox.js';
 import { LabelOffers } from './flow/label-offers.js';
 import { Membership } from './flow/membership.js';
 import { Receipts } from './flow/receipts.js';
 import { SensorOffers } from './flow/sensor-offers.js';
 import { Sequence } from './flow/sequence.js';
+import { TaSession } from './flow/ta-session.js';
 import { TelemetrySender } from './flow/telemetry-sender.js';
 import { HealthServer } from './health.js';
 import { FramePump } from './intake/frame-pump.js';
@@ -30,9 +30,6 @@ import { ZoneIntake } from './zones/zone-intake.js';
  * broker from sending newer ones meanwhile. */
 const RECEIVE_HEADROOM = 64;
 const DRAIN_MS = 5_000;
-const RETRY_MS = 500;
-/** A TA that died while nothing was asked of it is noticed so soon; also when its epoch changes without a label. */
-const HEARTBEAT_MS = 500;
 /** The state topic follows the drop counter at most this often. */
 const STATE_INTERVAL_MS = 5_000;
 
@@ -54,7 +51,8 @@ export class Agent {
   readonly topics: Topics;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #notifier: Notifier;
-  readonly #control = new Sequence();
+  readonly #session: TaSession;
+  readonly #inbox: Inbox;
   readonly #ready = new Gate();
   readonly #queue: FrameQueue;
   readonly #pump: FramePump;
@@ -70,14 +68,7 @@ export class Agent {
   #health: HealthServer | undefined;
   #watchdog: Watchdog | undefined;
   #stateTimer: NodeJS.Timeout | undefined;
-  #retryTimer: NodeJS.Timeout | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
-  /** Counts sessions opened and lost: what was begun for one must not be finished for the next. */
-  #session = 0;
-  #setUpBefore = false;
-  #beating = false;
   #stopped: Promise<void> | undefined;
-  #boot: number | undefined;
 
   private constructor(config: Config, store: ModelStore, { log, env = {}, random }: AgentOptions) {
     this.#config = config;
@@ -93,7 +84,7 @@ export class Agent {
     this.link = BrokerLink.create({
       config: config.broker,
       log: this.log,
-      subscriptions: subscriptionsOf(this.topics),
+      subscriptions: Inbox.subscriptions(this.topics),
       state: {
         topic: this.topics.state,
         payload: (state, session) => this.#statePayload(state, session),
@@ -130,7 +121,7 @@ export class Agent {
       roster: () => this.#membership.roster,
       helloChanged: () => this.#hello.refresh(),
       say: (text) => void this.#notifier.status(text),
-      run: (task) => void this.#controlled(task),
+      run: (task) => void this.#session.controlled(task),
     });
     this.#zones = new ZoneIntake({
       link: { config: config.broker, ...limits, ...(random && { random }) },
@@ -139,7 +130,7 @@ export class Agent {
       counters,
       queue: this.#queue,
       roster: () => this.#membership.roster,
-      control: (task) => void this.#controlled(task),
+      control: (task) => void this.#session.controlled(task),
     });
     this.#pump = new FramePump({
       config: current,
@@ -156,6 +147,49 @@ export class Agent {
       counters,
       loading: () => this.#models.status.state === 'loading',
     });
+    this.#inbox = new Inbox({
+      topics,
+      counters,
+      queue: this.#queue,
+      membership: this.#membership,
+      models: this.#models,
+      zones: this.#zones,
+      evidence: this.#evidence,
+      sensorOffers: this.#sensorOffers,
+      labelOffers: this.#labelOffers,
+      controlled: (task) => this.#session.controlled(task),
+    });
+    this.#session = new TaSession({
+      tee,
+      control: new Sequence(),
+      log: this.log,
+      ready: this.#ready,
+      steps: [
+        // The model before the hello: clients take a hello with an older model for a rollback.
+        () => this.#models.sessionOpened(),
+        () => this.#membership.replay(),
+        () => this.#models.rosterChanged(),
+        () => this.#labelOffers.replayAll(),
+        () => this.#sensorOffers.replayAll(),
+        () => this.#zones.replayAll(),
+        () => this.#hello.refresh(),
+      ],
+      opened: (restarted) => {
+        link.setState('online');
+        if (restarted) void this.#notifier.status(`labels for ${topics.prefix}`);
+      },
+      lost: () => {
+        counters.add('tee_restarts');
+        this.#zones.pause();
+        link.setState('degraded');
+        void this.#notifier.status('the TEE was lost, opening it again');
+      },
+      failed: () => link.setState('degraded'),
+      beat: async (epoch) => {
+        await this.#labelOffers.ensure(epoch);
+        this.#models.settleTrial(counters.get('labels_published'));
+      },
+    });
   }
 
   static async create(config: Config, options: AgentOptions = {}): Promise<Agent> {
@@ -166,26 +200,16 @@ export class Agent {
   async start(): Promise<void> {
     const { port } = this.#config.health;
     if (port !== 0) this.#health = await HealthServer.create(port, () => this.#healthView());
-    this.link.on('message', (message) => this.#receive(message));
+    this.link.on('message', (message) => this.#inbox.receive(message, this.#stopped !== undefined));
     this.link.on('online', ({ connection, sessionPresent }) => {
       if (this.link.connections > 1) this.counters.add('reconnects');
       // The broker sends again what was not acknowledged; the copies in the queue could not be acknowledged any more.
       if (sessionPresent) this.counters.add('frames_redelivered', this.#queue.forget(connection));
     });
-    this.tee.on('open', () => this.#setUp());
-    this.tee.on('lost', () => {
-      this.#session += 1;
-      this.counters.add('tee_restarts');
-      this.#ready.close();
-      this.#zones.pause();
-      this.link.setState('degraded');
-      void this.#notifier.status('the TEE was lost, opening it again');
-    });
     this.#models.watch();
-    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     if (this.#config.tee.library === 'soft')
       this.log.warn('the software TEE is for development: it protects nothing from this machine');
-    this.tee.start();
+    this.#session.start();
     this.link.start();
     this.#pump.start();
     // systemd hears that the daemon is ready without a broker too: it must not be killed while that is away.
@@ -222,7 +246,7 @@ export class Agent {
     this.#queue.setDepth(queue.depth);
     this.#telemetry.setInterval(telemetry.intervalMs);
     if (this.link.reloadCredentials()) this.log.info('connecting again with new certificates or password');
-    void this.#controlled(() => this.#models.refresh());
+    void this.#session.controlled(() => this.#models.refresh());
     this.log.info('reloaded the configuration', {
       applied: changed.filter(isLiveKey).join(' '),
       needRestart: restart.join(' '),
@@ -251,9 +275,8 @@ export class Agent {
     this.#watchdog?.stop();
     this.#telemetry.setInterval(0);
     this.#models.stop();
-    clearInterval(this.#heartbeat);
+    this.#session.stop();
     clearTimeout(this.#stateTimer);
-    clearTimeout(this.#retryTimer);
     // Other devices take the frames from here on.
     this.#zones.pause();
     this.#queue.close();
@@ -265,113 +288,6 @@ export class Agent {
     await this.tee.stop();
     await this.#health?.stop();
     this.log.info('stopped');
-  }
-
-  #receive(message: Incoming): void {
-    const { topic, payload, connection } = message;
-    const parsed = this.topics.parse(topic);
-    if (parsed?.kind === 'sensorFrame') {
-      this.counters.add('frames_received');
-      if (message.retain) {
-        // A retained frame would come with every subscription, for ever.
-        this.counters.lost('retained');
-        return message.acknowledge();
-      }
-      this.#queue.push({
-        sensor: kidToHex(parsed.kid),
-        record: payload,
-        arrived: performance.now(),
-        connection,
-        acknowledge: () => message.acknowledge(),
-      });
-      return;
-    }
-    if (!parsed) {
-      // A package's topics. Acknowledged when it is on the disk, so that segments do not pile up in memory.
-      void this.#controlled(() => this.#models.receive(topic, payload).finally(() => message.acknowledge()));
-      return;
-    }
-    // Acknowledged at once: what is retained comes again, an owner's tool asks again.
-    message.acknowledge();
-    if (this.#stopped) return;
-    const handled = this.#controlled(() => this.#handle(parsed, payload));
-    if (parsed.kind === 'sensorOffer') this.#sensorOffers.expect(kidToHex(parsed.kid), handled);
-  }
-
-  #handle(parsed: ParsedTopic, payload: Buffer): Promise<void> {
-    if (parsed.kind === 'roster')
-      return this.#membership
-        .receiveRoster(payload)
-        .then(() => this.#models.rosterChanged())
-        .then(() => this.#zones.refresh());
-    if (parsed.kind === 'owner') return this.#answerOwner(payload);
-    if (parsed.kind === 'modelOffer') return this.#models.receiveOffer(payload);
-    if (parsed.kind === 'sensorOffer') return this.#sensorOffers.receive(kidToHex(parsed.kid), payload);
-    if (parsed.kind === 'rulesHello') return this.#labelOffers.receive(kidToHex(parsed.kid), payload);
-    if (parsed.kind === 'evidenceRequest') return this.#evidence.answer(payload);
-    return Promise.resolve();
-  }
-
-  /** A statement may have taken the model away, or back. */
-  async #answerOwner(statement: Buffer): Promise<void> {
-    await this.#membership.receiveStatement(statement);
-    await this.#zones.refresh();
-    await this.#models.refresh();
-  }
-
-  /** Runs a task after those before it. Losing the TEE is no failure of the task: what matters is replayed in #setUp(). */
-  #controlled(task: () => Promise<void>): Promise<void> {
-    return this.#control.run(task).catch((error: unknown) => {
-      if (!isSmartZoneError(error, 'TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE'))
-        this.log.error('a control message failed', { reason: (error as Error).message });
-    });
-  }
-
-  /** A session is open: bring the TA to where the world believes it is. */
-  #setUp(): void {
-    clearTimeout(this.#retryTimer);
-    this.#session += 1;
-    const session = this.#session;
-    this.#control
-      .run(async () => {
-        if (session !== this.#session) return;
-        const { boot } = await this.tee.ping();
-        const restarted = this.#boot !== undefined && boot !== this.#boot;
-        this.#boot = boot;
-        if (restarted) this.log.warn('the TA has restarted: channels and epochs are gone', { boot });
-        // The model before the hello: clients take a hello with an older model for a rollback.
-        await this.#models.sessionOpened();
-        await this.#membership.replay();
-        await this.#models.rosterChanged();
-        await this.#labelOffers.replayAll();
-        await this.#sensorOffers.replayAll();
-        await this.#zones.replayAll();
-        await this.#hello.refresh();
-        if (session !== this.#session) return;
-        this.#ready.open();
-        this.#setUpBefore = true;
-        this.link.setState('online');
-        if (restarted) void this.#notifier.status(`labels for ${this.topics.prefix}`);
-      })
-      .catch((error: unknown) => {
-        // Lost again: the next session sets up. Anything else (storage, say) may pass.
-        if (this.#stopped || session !== this.#session) return;
-        this.log.error('setting up the TA failed', { reason: (error as Error).message });
-        if (this.#setUpBefore) this.link.setState('degraded');
-        this.#retryTimer = setTimeout(() => this.#setUp(), RETRY_MS);
-      });
-  }
-
-  /** Nothing is done about a failure here: TeeClient has noticed it. */
-  #beat(): void {
-    if (this.#beating || !this.#ready.isOpen) return;
-    this.#beating = true;
-    this.tee
-      .ping()
-      .then(({ epoch }) => this.#labelOffers.ensure(epoch))
-      .then(() => this.#models.settleTrial(this.counters.get('labels_published')))
-      .catch(() => undefined)
-      .finally(() => (this.#beating = false));
   }
 
   #dropped(): void {
@@ -413,14 +329,3 @@ export class Agent {
     };
   }
 }
-
-/** In this order the broker sends what is retained: who is who, before what they send. */
-const subscriptionsOf = (topics: Topics): string[] => [
-  topics.roster,
-  topics.owner,
-  topics.evidenceRequest,
-  topics.modelOffer,
-  topics.rulesHello('+'),
-  topics.sensorOffer('+'),
-  topics.sensorFrame('+'),
-];
