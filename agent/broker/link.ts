@@ -9,6 +9,14 @@ import { connectOptions, readCredentials, type MqttVersion } from './connect-opt
 import { OrderedAcks } from './ordered-acks.js';
 import { Outbox } from './outbox.js';
 
+/** MQTT 5, section 3.14.2.1. Few brokers say it: most just close the connection, as before MQTT 5. */
+const SESSION_TAKEN_OVER = 0x8e;
+/** Closed so soon after connecting, so often in a row, without a word: most likely the same. */
+const SHORT_MS = 10_000;
+const SUSPICIOUS = 3;
+const TAKEN_OVER =
+  'most likely another client uses the same identifier: give each agent a device.name (or broker.clientId) of its own';
+
 /** A message from the broker. It stays with the broker until acknowledge() is called. */
 export interface Incoming {
   readonly topic: string;
@@ -77,6 +85,9 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   /** Numbers attempts to connect: tells the messages of one network connection from those of another. */
   #connection = 0;
   #connections = 0;
+  /** When the present connection was made, and how many ended soon, one after the other. */
+  #onlineSince = 0;
+  #short = 0;
   #session = 0;
   #state = 'init';
   /** The version to try next, and whether a broker has accepted it. */
@@ -225,6 +236,9 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
       const shared = this.#version === 5 && properties?.sharedSubscriptionAvailable !== false;
       void this.#connected(client, sessionPresent, shared);
     });
+    client.on('disconnect', ({ reasonCode }) => {
+      if (reasonCode === SESSION_TAKEN_OVER) refusal = { reason: TAKEN_OVER, code: reasonCode };
+    });
     client.once('close', () => this.#closed(client, reached, refusal));
   }
 
@@ -246,6 +260,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     }
     if (client !== this.#client || this.#stopped) return;
     this.#online = true;
+    this.#onlineSince = performance.now();
     this.#backoff.reset();
     const version = this.#version;
     this.#log.info('connected to the broker', {
@@ -274,7 +289,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     if (this.#stopped) return;
     this.#log.warn(wasOnline ? 'lost the broker' : 'cannot connect to the broker', {
       url: this.#options.config.url,
-      reason: refusal?.reason ?? 'connection closed',
+      reason: refusal?.reason ?? this.#closedReason(wasOnline),
       code: refusal?.code,
     });
     if (wasOnline) this.emit('offline');
@@ -284,6 +299,12 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
       if (this.#version === 4) return void setImmediate(() => !this.#stopped && this.#connect());
     }
     this.#later();
+  }
+
+  #closedReason(wasOnline: boolean): string {
+    const short = wasOnline && performance.now() - this.#onlineSince < SHORT_MS;
+    this.#short = short ? this.#short + 1 : 0;
+    return this.#short < SUSPICIOUS ? 'connection closed' : `closed ${this.#short} times: ${TAKEN_OVER}`;
   }
 
   #later(): void {

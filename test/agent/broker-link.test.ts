@@ -43,7 +43,11 @@ for (const { name, protocol: version, start, run } of brokers)
     const links: BrokerLink[] = [];
     let sequence = 0;
 
-    const makeLink = (overrides: string[] = [], id = `link-${(sequence += 1)}`) => {
+    const makeLink = (
+      overrides: string[] = [],
+      id = `link-${(sequence += 1)}`,
+      log = new Log({ level: 'error' }),
+    ) => {
       const config = loadConfig({
         set: [
           `broker.url=${broker.url}`,
@@ -55,7 +59,7 @@ for (const { name, protocol: version, start, run } of brokers)
       });
       const link = BrokerLink.create({
         config: config.broker,
-        log: new Log({ level: 'error' }),
+        log,
         subscriptions: ['t/in'],
         state: {
           topic: 't/state',
@@ -168,6 +172,14 @@ for (const { name, protocol: version, start, run } of brokers)
       await published;
       await until(() => got.get('t/hello') === 'hello', 'retained message on the new broker');
       expect(link.connections).toBe(2);
+    });
+
+    test('two with one identifier throw each other out, and say what to do', async () => {
+      const lines: string[] = [];
+      const log = new Log({ level: 'warn', write: (line) => lines.push(line) });
+      for (const { link } of [makeLink([], 'twin', log), makeLink([], 'twin')]) link.start();
+      await until(() => lines.some((line) => line.includes('device.name')), 'the advice');
+      expect(lines.slice(0, 2).join('')).not.toContain('device.name');
     });
 
     test('the will says offline with the session of the connection that broke', async () => {
