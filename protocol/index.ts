@@ -37,7 +37,7 @@ export * from './messages/owners.js';
 export * from './messages/roster.js';
 export { openOffer, sealOffer, type Offer } from './messages/offer.js';
 export * from './messages/zone-offer.js';
-export * from './messages/label-offer.js';
+export { openLabelOffer, sealLabelOffer, type LabelOffer } from './messages/label-offer.js';
 export * from './messages/rules-hello.js';
 export * from './messages/record.js';
 export * from './messages/frame.js';

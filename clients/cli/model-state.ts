@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { codeName, isSmartZoneError } from '../../protocol/errors.js';
-import { verifyModelStatus, type DeviceModelStatus } from '../../protocol/messages/model-status.js';
+import { readModelStatus, type DeviceModelStatus } from '../../protocol/messages/model-status.js';
 import { Topics } from '../../protocol/topics.js';
 import { Witness, type PartyPublic } from '../keys/index.js';
 import type { BrokerLink } from '../link/index.js';
@@ -96,7 +96,7 @@ const readState = (prefix: string, trust: DeviceTrust, payload: Uint8Array | und
       push?: unknown;
     };
     const word = new Uint8Array(Buffer.from(typeof signed === 'string' ? signed : '', 'base64url'));
-    const models = verifyModelStatus(word, device.hello.signingKey);
+    const models = readModelStatus(word, device.hello);
     return { ...named, models, ...(push !== undefined && { push }) };
   } catch (error) {
     if (isSmartZoneError(error) || error instanceof SyntaxError || error instanceof TypeError) return named;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { kidToHex } from '../../protocol/kid.js';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 import { verifyHello, type VerifiedHello } from '../../protocol/messages/hello.js';
-import { verifyModelStatus, type DeviceModelStatus } from '../../protocol/messages/model-status.js';
+import { readModelStatus, type DeviceModelStatus } from '../../protocol/messages/model-status.js';
 import { Topics } from '../../protocol/topics.js';
 import { fingerprint } from '../keys/index.js';
 import { levelMeaning, levelName } from '../owner/security-level.js';
@@ -80,7 +80,7 @@ function signedWord(model: unknown, hello: VerifiedHello | undefined): DeviceMod
   const signed = (model as { signed?: unknown } | null)?.signed;
   if (typeof signed !== 'string' || hello === undefined) return undefined;
   try {
-    return verifyModelStatus(new Uint8Array(Buffer.from(signed, 'base64url')), hello.signingKey);
+    return readModelStatus(new Uint8Array(Buffer.from(signed, 'base64url')), hello);
   } catch (error) {
     if (isSmartZoneError(error)) return undefined;
     throw error;

@@ -17,7 +17,7 @@ export interface LabelOffer {
   readonly modelSequence: number;
 }
 
-const codec = struct<LabelOffer>({
+export const labelOfferCodec = struct<LabelOffer>({
   channel: field(1, channelId),
   secret: field(2, bytes(32, 32)),
   epoch: field(3, uint),
@@ -33,7 +33,7 @@ export function sealLabelOffer(
   rulesHost: SealedReceiver,
   random?: Randomness,
 ): Uint8Array {
-  return sealOfferFor(codec, 'label-offer', offer, device, [rulesHost], random);
+  return sealOfferFor(labelOfferCodec, 'label-offer', offer, device, [rulesHost], random);
 }
 
 export function openLabelOffer(
@@ -42,5 +42,5 @@ export function openLabelOffer(
   rulesHost: Receiver,
   prekey: AgreementKey,
 ): LabelOffer {
-  return openOfferFor(codec, 'label-offer', raw, deviceKey, rulesHost, prekey);
+  return openOfferFor(labelOfferCodec, 'label-offer', raw, deviceKey, rulesHost, prekey);
 }

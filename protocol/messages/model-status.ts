@@ -1,7 +1,10 @@
+import { equalBytes } from '../bytes.js';
+import { SmartZoneError } from '../errors.js';
 import type { SigningKey } from '../keys.js';
 import type { Kid } from '../kid.js';
 import { boolean, digest, field, kid, nonce, optional, struct, tuple, uint } from '../schema.js';
 import { openSigned, sealSigned } from '../signed.js';
+import type { VerifiedHello } from './hello.js';
 
 /** [sequence number, manifest digest] */
 export type CommittedModel = readonly [sequence: number, digest: Uint8Array];
@@ -43,3 +46,18 @@ export const signModelStatus = (status: DeviceModelStatus, device: SigningKey): 
 /** @param publicKey the device's Ed25519 key, as the roster or its hello names it. Throws BAD_SIGNATURE, MALFORMED. */
 export const verifyModelStatus = (bytes: Uint8Array, publicKey: Uint8Array): DeviceModelStatus =>
   openSigned(codec, 'model-status', bytes, () => publicKey).body;
+
+/**
+ * What a device whose hello is believed says of the boot that it is in: what it said in an earlier one the agent could show for ever.
+ * @throws BAD_SIGNATURE, MALFORMED, WRONG_DEVICE, STALE_NONCE
+ */
+export const readModelStatus = (
+  bytes: Uint8Array,
+  hello: Pick<VerifiedHello, 'device' | 'signingKey' | 'bootNonce'>,
+): DeviceModelStatus => {
+  const status = verifyModelStatus(bytes, hello.signingKey);
+  if (!equalBytes(status.device, hello.device)) throw new SmartZoneError('WRONG_DEVICE', 'model status');
+  if (!equalBytes(status.bootNonce, hello.bootNonce))
+    throw new SmartZoneError('STALE_NONCE', 'model status of another boot');
+  return status;
+};

@@ -71,6 +71,8 @@ export interface SensorChannel {
   readonly writer: RecordWriter;
   readonly offer: Uint8Array;
   readonly counter: number;
+  /** What a sensor keeps to itself: for tests that seal in its name what it would not. */
+  readonly secret: Uint8Array;
 }
 
 /** The face detector as MediaPipe publishes it. */
@@ -253,7 +255,7 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
       { purpose: 'frame', device: hello.device, sender: sensor.signing.kid },
       id,
     );
-    return { id, writer, offer, counter };
+    return { id, writer, offer, counter, secret };
   }
 
   async openChannel(sensor: Party): Promise<SensorChannel> {

@@ -1,9 +1,11 @@
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { concatBytes, utf8 } from '../../protocol/bytes.js';
 import { Command } from '../../protocol/codes.js';
+import type { Purpose } from '../../protocol/signed.js';
 
 const RESTART = 0xffffffff;
 const SESSION = 0xfffffffd;
@@ -11,6 +13,9 @@ const END_SESSION = 0xfffffffc;
 const HEAP = 0xfffffffe;
 const FIND = 0xfffffffb;
 const CLOCK = 0xfffffffa;
+const REHEARSE = 0xfffffff9;
+const BACK = 0xfffffff8;
+const SIGN = 0xfffffff7;
 const REPLY_HEAD = 24;
 
 export interface TaReply {
@@ -148,6 +153,33 @@ export class TaHost {
   /** How often these bytes are in the TA's heap, also where it is free. */
   async find(input: Uint8Array): Promise<number> {
     return (await this.send(FIND, { input })).a;
+  }
+
+  /**
+   * What `act` does happens to a copy of the TA, and is forgotten afterwards; trusted storage is put back too.
+   * Not to be nested, and no restarts.
+   */
+  async rehearse<T>(act: () => Promise<T>): Promise<T> {
+    const before = this.#stored();
+    await this.send(REHEARSE);
+    const result = await act();
+    const { a } = await this.send(BACK);
+    if (a !== 0) throw new Error(`the copy of the TA ended (${a}): ${this.#complaints.slice(0, 4000)}`);
+    for (const [name, bytes] of before) writeFileSync(join(this.storage, name), bytes);
+    for (const name of readdirSync(this.storage))
+      if (!before.has(name)) rmSync(join(this.storage, name), { recursive: true });
+    return result;
+  }
+
+  #stored(): Map<string, Buffer> {
+    return new Map(readdirSync(this.storage).map((name) => [name, readFileSync(join(this.storage, name))]));
+  }
+
+  /** A message that the device's own key signs, whatever it says: what a TA with another opinion would send. */
+  async sign(purpose: Purpose, payload: Uint8Array): Promise<Uint8Array> {
+    const reply = await this.send(SIGN, { input: concatBytes(utf8(purpose), Uint8Array.of(0), payload) });
+    if (reply.a !== 0) throw new Error(`not signed: ${reply.a}`);
+    return reply.out;
   }
 
   async stop(): Promise<void> {

@@ -1,6 +1,6 @@
 import { toHex } from '../../../protocol/bytes.js';
 import { codeName, isSmartZoneError } from '../../../protocol/errors.js';
-import { verifyModelStatus, type DeviceModelStatus } from '../../../protocol/messages/model.js';
+import { readModelStatus, type DeviceModelStatus } from '../../../protocol/messages/model.js';
 import { Topics } from '../../../protocol/topics.js';
 import { DeviceTrust } from '../../trust/index.js';
 import type { Witness } from '../../keys/index.js';
@@ -77,6 +77,8 @@ export class PushTarget {
   /** What was sent last, to be sent again while nothing is heard. */
   message: Uint8Array | undefined;
   word: DeviceModelStatus | undefined;
+  /** The last one that came: its boot's hello may come after it. */
+  #signed: unknown;
   #state: PushState = 'held';
   #have: number | undefined;
   #total: number | undefined;
@@ -90,6 +92,7 @@ export class PushTarget {
   ) {
     this.topics = new Topics(prefix);
     this.trust = new DeviceTrust(owner, witness);
+    this.trust.on('device', () => this.#readWord(this.#signed));
   }
 
   get state(): PushState {
@@ -159,10 +162,12 @@ export class PushTarget {
 
   /** The device's own, signed word: the only thing that ends a push well. */
   #readWord(signed: unknown): void {
-    const key = this.trust.device?.hello.signingKey;
-    if (typeof signed !== 'string' || key === undefined) return;
+    const hello = this.trust.device?.hello;
+    if (typeof signed !== 'string') return;
+    this.#signed = signed;
+    if (hello === undefined) return;
     try {
-      this.word = verifyModelStatus(new Uint8Array(Buffer.from(signed, 'base64url')), key);
+      this.word = readModelStatus(new Uint8Array(Buffer.from(signed, 'base64url')), hello);
     } catch (error) {
       if (!isSmartZoneError(error)) throw error;
       return;

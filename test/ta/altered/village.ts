@@ -39,9 +39,10 @@ import {
   verifyTelemetry,
   type Purpose,
   type RecordContext,
+  type Roster,
 } from '../../../protocol/index.js';
 import { asKid } from '../../../protocol/kid.js';
-import { DeviceUnderTest, expectOk, party } from '../device-under-test.js';
+import { DeviceUnderTest, expectOk, party, type SensorChannel } from '../device-under-test.js';
 import { tinyModels } from '../model/tiny-models.js';
 import { TaHost, type TaReply } from '../ta-host.js';
 
@@ -74,11 +75,11 @@ const PURPOSES: readonly Purpose[] = [
 ];
 
 const fill = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
-const code = ({ a, result }: TaReply): string =>
+export const code = ({ a, result }: TaReply): string =>
   result !== 0 ? `result ${result}` : a === 0 ? 'OK' : (codeName(a) ?? `${a}`);
 
-/** What a client's reader does: OK or the code of its error; anything else that is thrown is a failure of the reader. */
-const read = (what: () => unknown): Promise<string> => {
+/** What a reader does: OK or the code of its error; anything else that is thrown is a failure of the reader. */
+export const read = (what: () => unknown): Promise<string> => {
   try {
     what();
     return Promise.resolve('OK');
@@ -105,11 +106,12 @@ export class Village {
 
   private constructor(
     readonly device: DeviceUnderTest,
-    private readonly model: SealedModel,
+    readonly model: SealedModel,
   ) {}
 
-  static async create(): Promise<Village> {
-    const [model] = await tinyModels();
+  /** @param which of the two tiny models that take the same frames */
+  static async create(which: 0 | 1 = 0): Promise<Village> {
+    const model = (await tinyModels())[which];
     if (!model) throw new Error('a model');
     const village = new Village(new DeviceUnderTest(TaHost.create()), model);
     await village.#settle();
@@ -120,8 +122,8 @@ export class Village {
     return this.device.stop();
   }
 
-  /** All that a message could have changed: storage, hello, epoch, channel, models. */
-  async state(): Promise<string> {
+  /** All that a message could have changed: storage, hello, epoch, channel, models. @param numbers those of its frames, too */
+  async state(numbers = true): Promise<string> {
     const { ta } = this.device;
     const hash = createHash('sha256');
     for (const name of readdirSync(ta.storage)) hash.update(readFileSync(join(ta.storage, name)));
@@ -131,7 +133,7 @@ export class Village {
       hash.update(JSON.stringify([a, b, c & 3, d, Buffer.from(out).toString('hex')]));
     }
     const receipt = await ta.call('RECEIPT', this.channelId);
-    hash.update(receipt.out);
+    if (numbers) hash.update(receipt.out);
     const { floor, committed, trial, previous, loaded } = verifyModelStatus(
       (await ta.call('MODEL_STATUS')).out,
       (await this.device.hello()).signingKey,
@@ -141,12 +143,24 @@ export class Village {
   }
 
   channelId: Uint8Array = fill(8, 0);
+  #channel: SensorChannel | undefined;
+
+  /** The sensor's, to the device; one frame of it was taken, another waits among the kinds. */
+  get channel(): SensorChannel {
+    if (this.#channel === undefined) throw new Error('not settled');
+    return this.#channel;
+  }
+
+  /** Everybody, and what clients need of it. */
+  roster(version: number, change: Partial<Roster> = {}): Promise<Uint8Array> {
+    return this.#roster(version, change);
+  }
 
   get #data(): Uint8Array {
     return fill(4 * (this.model.header.input.dims[0] ?? 0), 1);
   }
 
-  async #roster(version: number): Promise<Uint8Array> {
+  async #roster(version: number, change: Partial<Roster> = {}): Promise<Uint8Array> {
     const { device, sensor, rules, publisher, zone } = this;
     const hello = await device.hello();
     const { signingKey, agreementKey } = hello;
@@ -164,6 +178,7 @@ export class Village {
         devices: [{ signingKey, agreementKey, securityLevel: 0, name: 'device' }],
         zones: [{ id: zone, devices: [hello.device], name: 'zone' }],
         lease: 100_000,
+        ...change,
       },
       device.owner,
     );
@@ -177,6 +192,7 @@ export class Village {
     const channel = await device.sealOffer(sensor, model.header.input);
     expectOk(await device.ta.call('OFFER', channel.offer));
     this.channelId = channel.id;
+    this.#channel = channel;
     const frame = (): Uint8Array =>
       channel.writer.seal(encodeFrame({ ...model.header.input, id: fill(8, 1), time: 1, data: this.#data }));
     const reader = await device.labelReader(this.rules);
