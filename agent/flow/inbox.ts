@@ -1,6 +1,7 @@
 import { kidToHex } from '../../protocol/kid.js';
 import type { ParsedTopic, Topics } from '../../protocol/topics.js';
 import type { Incoming } from '../broker/link.js';
+import { takeFrame } from '../intake/take-frame.js';
 import type { FrameQueue } from '../intake/frame-queue.js';
 import type { Models } from '../models/models.js';
 import type { Counters } from '../telemetry.js';
@@ -46,7 +47,7 @@ export class Inbox {
     const { topics, models, sensorOffers, controlled } = this.parts;
     const { topic, payload } = message;
     const parsed = topics.parse(topic);
-    if (parsed?.kind === 'sensorFrame') return this.#frame(kidToHex(parsed.kid), message);
+    if (parsed?.kind === 'sensorFrame') return takeFrame(this.parts, kidToHex(parsed.kid), message);
     if (!parsed) {
       // A package's topics. Acknowledged when it is on the disk, so that segments do not pile up in memory.
       void controlled(() => models.receive(topic, payload).finally(() => message.acknowledge()));
@@ -57,23 +58,6 @@ export class Inbox {
     if (stopping) return;
     const handled = controlled(() => this.#handle(parsed, payload));
     if (parsed.kind === 'sensorOffer') sensorOffers.expect(kidToHex(parsed.kid), handled);
-  }
-
-  #frame(sensor: string, message: Incoming): void {
-    const { counters, queue } = this.parts;
-    counters.add('frames_received');
-    if (message.retain) {
-      // A retained frame would come with every subscription, for ever.
-      counters.lost('retained');
-      return message.acknowledge();
-    }
-    queue.push({
-      sensor,
-      record: message.payload,
-      arrived: performance.now(),
-      connection: message.connection,
-      acknowledge: () => message.acknowledge(),
-    });
   }
 
   async #handle(parsed: ParsedTopic, payload: Buffer): Promise<void> {

@@ -6,6 +6,7 @@ import { ZoneTopics } from '../../protocol/topics.js';
 import { BrokerLink, type Incoming, type LinkOptions } from '../broker/link.js';
 import { SensorOffers } from '../flow/sensor-offers.js';
 import type { FrameQueue, FrameSource, QueuedFrame } from '../intake/frame-queue.js';
+import { takeFrame } from '../intake/take-frame.js';
 import type { Log } from '../log.js';
 import type { TeeClient } from '../tee/client.js';
 import type { Counters } from '../telemetry.js';
@@ -170,7 +171,6 @@ export class ZoneIntake {
   }
 
   #receive(link: BrokerLink, message: Incoming): void {
-    const { counters, queue } = this.parts;
     for (const own of this.#zones.values()) {
       const parsed = own.topics.parse(message.topic);
       if (!parsed) continue;
@@ -180,19 +180,7 @@ export class ZoneIntake {
         this.parts.control(() => own.offers.receive(sensor, message.payload));
         return;
       }
-      counters.add('frames_received');
-      if (message.retain) {
-        counters.lost('retained');
-        return message.acknowledge();
-      }
-      queue.push({
-        sensor,
-        record: message.payload,
-        arrived: performance.now(),
-        connection: message.connection,
-        acknowledge: () => message.acknowledge(),
-        zone: this.#source(link, own, message),
-      });
+      takeFrame(this.parts, sensor, message, this.#source(link, own, message));
       return;
     }
     // Of a zone that this device was in when the broker dealt it out.

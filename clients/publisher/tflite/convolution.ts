@@ -105,6 +105,31 @@ const dequantised = (conversion: Conversion, operator: TfliteOperator, outputAxi
   );
 };
 
+/** Of two sides, first the vertical one. */
+type Sides = readonly [number, number];
+
+/** Strides, dilations and padding of a window over both sides, in the order of CONV_2D and DEPTHWISE_2D. */
+const windowInts = (
+  operator: TfliteOperator,
+  at: typeof Field.conv | typeof Field.depthwise,
+  { input, output, kernel }: { readonly input: Sides; readonly output: Sides; readonly kernel: Sides },
+): number[] => {
+  const number = (field: number): number => operator.options?.int32(field, 1) ?? 1;
+  const strides = [number(at.strideH), number(at.strideW)] as const;
+  const dilations = [number(at.dilationH), number(at.dilationW)] as const;
+  const padding = (side: 0 | 1): readonly [number, number] =>
+    windowPadding(operator, at.padding, {
+      input: input[side],
+      output: output[side],
+      kernel: kernel[side],
+      stride: strides[side],
+      dilation: dilations[side],
+    });
+  const [top, bottom] = padding(0);
+  const [left, right] = padding(1);
+  return [...strides, ...dilations, top, left, bottom, right];
+};
+
 export const convertConvolution = (conversion: Conversion, operator: TfliteOperator): void => {
   const x = conversion.computed(operator, 0);
   const weights = conversion.operand(operator, 1);
@@ -117,39 +142,13 @@ export const convertConvolution = (conversion: Conversion, operator: TfliteOpera
   if (weights.dims[0] !== o || o % groups !== 0)
     throw new OperatorProblem(`gives ${o} channels with ${weights.dims[0]} kernels in ${groups} groups`);
   const at = Field.conv;
-  const number = (field: number): number => operator.options?.int32(field, 1) ?? 1;
-  const vertical = {
-    input: h,
-    output: oh,
-    kernel: kh,
-    stride: number(at.strideH),
-    dilation: number(at.dilationH),
-  };
-  const horizontal = {
-    input: w,
-    output: ow,
-    kernel: kw,
-    stride: number(at.strideW),
-    dilation: number(at.dilationW),
-  };
-  const [top, bottom] = windowPadding(operator, at.padding, vertical);
-  const [left, right] = windowPadding(operator, at.padding, horizontal);
+  const sides = { input: [h, w], output: [oh, ow], kernel: [kh, kw] } as const;
   conversion.emit(operator, {
     code: 'CONV_2D',
     activation: fusedActivation(operator, at.activation),
     inputs: [x, ...weightOperands(conversion, operator, x, y, 0, outputsLast)],
     output: y,
-    ints: [
-      vertical.stride,
-      horizontal.stride,
-      vertical.dilation,
-      horizontal.dilation,
-      top,
-      left,
-      bottom,
-      right,
-      groups,
-    ],
+    ints: [...windowInts(operator, at, sides), groups],
   });
 };
 
@@ -165,39 +164,13 @@ export const convertDepthwise = (conversion: Conversion, operator: TfliteOperato
       `gives ${channels} channels from ${c} with weights [${weights.dims.join(', ')}]`,
     );
   const at = Field.depthwise;
-  const number = (field: number): number => operator.options?.int32(field, 1) ?? 1;
-  const vertical = {
-    input: h,
-    output: oh,
-    kernel: kh,
-    stride: number(at.strideH),
-    dilation: number(at.dilationH),
-  };
-  const horizontal = {
-    input: w,
-    output: ow,
-    kernel: kw,
-    stride: number(at.strideW),
-    dilation: number(at.dilationW),
-  };
-  const [top, bottom] = windowPadding(operator, at.padding, vertical);
-  const [left, right] = windowPadding(operator, at.padding, horizontal);
+  const sides = { input: [h, w], output: [oh, ow], kernel: [kh, kw] } as const;
   conversion.emit(operator, {
     code: 'DEPTHWISE_2D',
     activation: fusedActivation(operator, at.activation),
     inputs: [x, ...weightOperands(conversion, operator, x, y, 3, asStored)],
     output: y,
-    ints: [
-      vertical.stride,
-      horizontal.stride,
-      vertical.dilation,
-      horizontal.dilation,
-      top,
-      left,
-      bottom,
-      right,
-      o / c,
-    ],
+    ints: [...windowInts(operator, at, sides), o / c],
   });
 };
 
