@@ -194,8 +194,8 @@ static void sign(size_t length, size_t capacity)
     if (purpose > length) {
         exit(1);
     }
-    params[2].value.a = (uint32_t)sz_signed_write(SZ_BYTES((uint8_t *)in + purpose, length - purpose), in, out,
-                                                  capacity, &params[1].memref.size);
+    params[2].value.a = (uint32_t)sz_signed_write(SZ_BYTES((uint8_t *)in + purpose, length - purpose), in,
+                                                  out, capacity, &params[1].memref.size);
     answer(TEE_SUCCESS, params, out);
     free(in);
     free(out);

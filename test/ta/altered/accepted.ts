@@ -152,7 +152,4 @@ export const ACCEPTED: Readonly<Record<string, Reasons>> = {
     '.7.queue': "the agent's word, and said to be that",
   }),
   'telemetry record, headers': NUMBER,
-  receipt: under('receipt[2]<<', {
-    '.3': 'a higher number covers this one, too; frames that it did not take are the loss of who believes it',
-  }),
 };
