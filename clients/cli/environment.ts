@@ -186,7 +186,7 @@ export class Environment {
     flags: BrokerFlags,
     identity: { readonly role: string; readonly id: string },
     stay = false,
-    connectTimeout = 5000,
+    connectTimeout = 10_000,
   ): Promise<BrokerLink> {
     const password = flags.passwordFile === undefined ? undefined : firstLine(flags.passwordFile);
     const link = await BrokerLink.connect({

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
@@ -35,7 +35,7 @@ interface Broker {
 async function startAedes(port: number): Promise<Broker> {
   const aedes = await Aedes.createBroker();
   const server: Server = createServer((socket) => aedes.handle(socket));
-  const sockets = new Set<import('node:net').Socket>();
+  const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -208,6 +208,46 @@ describe('BrokerLink without a broker', () => {
     expect(error).toMatchObject({ code: 'BROKER_UNREACHABLE' });
     expect((error as Error).message).toContain(`127.0.0.1:${port}`);
     expect((error as Error).message).not.toContain('secret');
+  });
+
+  /** Takes connections, and answers CONNECT if asked to, and nothing else. */
+  const startMute = async (answers: boolean) => {
+    const open = new Set<Socket>();
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections++;
+      open.add(socket);
+      socket.on('close', () => open.delete(socket)).on('error', () => undefined);
+      socket.once('data', () => answers && socket.write(Uint8Array.of(0x20, 3, 0, 0, 0)));
+      socket.resume();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    return { url: `mqtt://127.0.0.1:${port}`, server, open, connections: () => connections };
+  };
+
+  test('a broker that was too slow with its first answer is left alone', async () => {
+    const { url, server, open, connections } = await startMute(false);
+    const link = BrokerLink.connect({ url, clientId: 'a', connectTimeout: 100, backoff: fast });
+    await expect(link).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE' });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(connections()).toBe(1);
+    expect(open.size).toBe(0);
+    server.close();
+  });
+
+  test('close waits for acknowledgements as long as it is told to, and no longer', async () => {
+    const { url, server, open, connections } = await startMute(true);
+    const link = await BrokerLink.connect({ url, clientId: 'a', sessionExpiry: 0, backoff: fast });
+    const published = expect(link.publish('t', 'x')).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE' });
+    const began = Date.now();
+    await link.close(100);
+    expect(Date.now() - began).toBeGreaterThanOrEqual(95);
+    await published;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(connections()).toBe(1);
+    expect(open.size).toBe(0);
+    server.close();
   });
 
   test('refuses what is not a broker address', async () => {

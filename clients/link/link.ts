@@ -150,7 +150,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     try {
       await link.firstConnection(options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT);
     } catch (error) {
-      link.closing = true;
+      link.giveUp();
       link.client.end(true);
       throw error;
     }
@@ -224,18 +224,27 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   /** Sends what is queued if the broker is there (for at most `grace` milliseconds), and disconnects. */
   async close(grace = 2000): Promise<void> {
     if (this.closing) return;
-    this.closing = true;
-    // A connection attempt that fails after this must not be followed by another one.
-    this.clientOptions.reconnectPeriod = 0;
-    clearTimeout(this.lasting);
+    this.giveUp();
     this.handlers.clear();
     if (!this.client.connected) {
       await this.client.endAsync(true);
       return;
     }
-    const timer = setTimeout(() => this.client.end(true), grace);
-    await this.client.endAsync(false);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<true>((resolve) => (timer = setTimeout(() => resolve(true), grace)));
+    if ((await Promise.race([this.client.endAsync(false), late])) === true) {
+      // `mqtt` that waits for acknowledgements ignores that it is told to end at once, unless it forgets that it is ending.
+      this.client.disconnecting = false;
+      await this.client.endAsync(true);
+    }
     clearTimeout(timer);
+  }
+
+  /** From here on no connection attempt is made: one that fails, or whose stream closes late, is followed by no other. */
+  private giveUp(): void {
+    this.closing = true;
+    clearTimeout(this.lasting);
+    this.clientOptions.reconnectPeriod = 0;
   }
 
   private async request(filter: string): Promise<void> {
