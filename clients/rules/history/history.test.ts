@@ -1,12 +1,27 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asKid } from '../../../protocol/kid.js';
 import type { Results } from '../../../protocol/messages/results.js';
 import type { LabelEvent } from '../label-event.js';
-import { History } from './history.js';
 import { CSV_HEADER, readHistory, toCsv, type HistoryQuery, type HistoryRow } from './query.js';
-import { openSqlite } from './sqlite.js';
+import { openSqlite, openSqliteReadOnly } from './sqlite.js';
+
+// As it is built: it runs a file on another thread, where nothing makes JavaScript of TypeScript.
+const built = new URL('../../../dist/clients/rules/history/history.js', import.meta.url);
+if (!existsSync(built)) throw new Error('dist/ is missing: node scripts/build.mjs');
+const { History } = (await import(built.href)) as typeof import('./history.js');
 
 let folder: string;
 let path: string;
@@ -150,7 +165,95 @@ test('the lock that a killed process left behind does not stay', async () => {
   expect(await all()).toHaveLength(1);
 });
 
+test('while another process has the file labels wait, and are written when it is free', async () => {
+  const history = await History.open(path, { interval: 5 });
+  mkdirSync(`${path}.lock`);
+  // Some turns without anything to write, and some without the file.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  history.write(label(1, seen(['person', 0.9])));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  history.write(label(2, seen(['person', 0.9])));
+  expect(history.stats).toEqual({ written: 0, waiting: 2, lost: 0 });
+  rmSync(`${path}.lock`, { recursive: true });
+  while (history.stats.waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await history.close();
+  expect((await all()).map(({ number }) => number)).toEqual([1, 2]);
+});
+
+test('what the file cannot take is said with the next label, and on closing', async () => {
+  const history = await History.open(path, { interval: 5 });
+  const sqlite = await openSqlite(path);
+  sqlite.exec('DROP TABLE seen');
+  sqlite.close();
+  history.write(label(1, seen(['person', 0.9])));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(() => history.write(label(2, seen(['person', 0.9])))).toThrow('no such table');
+  await expect(history.close()).rejects.toThrow('no such table');
+  expect(history.stats).toMatchObject({ written: 0, waiting: 2 });
+});
+
+/** Writes label after label, and says how many are in the file. */
+const ENDLESS = `
+  const [built, path, label] = process.argv.slice(1);
+  const { History } = await import(built);
+  const history = await History.open(path, { interval: 3, bytes: 1e9 });
+  const one = { ...JSON.parse(label), frameId: new Uint8Array(8), model: new Uint8Array(32) };
+  for (let number = 1; ; number += 1) {
+    history.write({ ...one, number });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    process.stdout.write(history.stats.written + '\\n');
+  }`;
+
+test('a process that is killed in the middle loses nothing of what was written', async () => {
+  const one = JSON.stringify(label(1, seen(['person', 0.9], ['dog', 0.8])));
+  const child = spawn(process.execPath, ['--input-type=module', '-e', ENDLESS, built.href, path, one], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (data) => {
+    said += String(data);
+    if (Number(said.split('\n').at(-2)) >= 400) child.kill('SIGKILL');
+  });
+  await once(child, 'close');
+  const written = Number(said.split('\n').at(-2));
+  expect(written).toBeGreaterThanOrEqual(400);
+  // What it may have left behind would else be waited for.
+  rmSync(`${path}.lock`, { recursive: true, force: true });
+  await (await History.open(path)).close();
+  const sqlite = await openSqliteReadOnly(path);
+  expect(sqlite.get('PRAGMA integrity_check')).toEqual({ integrity_check: 'ok' });
+  sqlite.close();
+  const rows = await all();
+  expect(rows.length).toBeGreaterThanOrEqual(written);
+  expect(rows.map(({ number }) => number)).toEqual(rows.map((_, at) => 1 + Math.floor(at / 2)));
+});
+
+test('a process that ends writes what it has begun, and is not kept by the thread', async () => {
+  const script = `
+    const [built, path, label] = process.argv.slice(1);
+    const { History } = await import(built);
+    const history = await History.open(path, { interval: 1 });
+    const one = { ...JSON.parse(label), frameId: new Uint8Array(8), model: new Uint8Array(32) };
+    for (let number = 1; number <= 2000; number += 1) history.write({ ...one, number });
+    await new Promise((resolve) => setTimeout(resolve, 5));`;
+  const one = JSON.stringify(label(1, seen(['person', 0.9])));
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, built.href, path, one], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  expect(await once(child, 'close')).toEqual([0, null]);
+  expect(existsSync(`${path}.lock`)).toBe(false);
+  expect(await all()).toHaveLength(2000);
+});
+
 test('without the optional package, and without a file, it is said what to do', async () => {
+  const missing = 'node-sqlite3-wasm-that-is-not-there';
+  const opened = History.open(path, { sqlite: missing });
+  await expect(opened).rejects.toThrow(`npm install ${missing}`);
+  await expect(opened).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  await expect(History.open(join(folder, 'none', 'history.db'))).rejects.toMatchObject({
+    code: 'ENOENT',
+    syscall: 'open',
+  });
   await expect(openSqlite(path, 'node-sqlite3-wasm-that-is-not-there')).rejects.toThrow(
     'npm install node-sqlite3-wasm-that-is-not-there',
   );

@@ -76,11 +76,11 @@ function removeStaleLock(path: string): void {
 export const isBusy = (error: unknown): boolean => /database is locked/.test(String(error));
 
 /** Does it again while another process has the file, for at most `patience` milliseconds. */
-export async function whenFree<T>(path: string, work: () => T, patience = 40_000): Promise<T> {
+export async function whenFree<T>(path: string, work: () => T | Promise<T>, patience = 40_000): Promise<T> {
   const end = Date.now() + patience;
   for (let wait = 2; ; wait = Math.min(2 * wait, 250)) {
     try {
-      return work();
+      return await work();
     } catch (error) {
       if (!isBusy(error) || Date.now() > end) throw error;
     }
