@@ -78,8 +78,10 @@ export class ModelStore {
    */
   async promote(previous: string | undefined): Promise<void> {
     const current = await this.current().catch(() => undefined);
-    if (current && current.digest === previous)
+    if (current && current.digest === previous) {
       await rename(join(this.directory, CURRENT), join(this.directory, PREVIOUS));
+      await syncFolder(this.directory); // else a power cut may leave the second without the first, and nothing to go back to
+    }
     await rename(this.stagedFile, join(this.directory, CURRENT));
     await syncFolder(this.directory);
   }

@@ -1,7 +1,7 @@
 /**
  * The power fails at every change that a push makes on the disk, of the agent and of trusted storage. What is on the disk then is
- * made anew from a journal of a real push, once with everything and once without what was not synced; agent and TEE start on it, a
- * complete model answers a frame, and the same push, run again, completes.
+ * made anew from a journal of a real push, once with everything, once without what was not synced, and once without the names
+ * that were not; agent and TEE start on it, a complete model answers a frame, and the same push, run again, completes.
  */
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import {
   afterPowerCut,
   buildDiskJournal,
   readDiskJournal,
+  unsyncedEntries,
   type DiskChange,
 } from '../support/disk-journal.js';
 import { PREFIX, theScenes, until, World } from './world.js';
@@ -117,7 +118,7 @@ beforeAll(async () => {
   await agent.logged('ready');
   expect((await push()).targets).toMatchObject([{ state: 'committed' }]);
   await agent.stop();
-  changes = readDiskJournal(journal).filter(({ path }) => /^(models|tee\/storage)\//.test(path));
+  changes = readDiskJournal(journal).filter(({ path }) => /^(models|tee\/storage)(\/|$)/.test(path));
 }, 120_000);
 afterAll(() => world?.close());
 
@@ -134,10 +135,16 @@ test('the journal has the whole push: segments, both renames, and trusted storag
 test('after every cut one complete model is in force, and the push completes', async () => {
   const old = toHex(world.signed.digest);
   const fresh = toHex(signed().digest);
-  const points = changes.flatMap((_change, i) => [
-    { count: i + 1, lost: false },
-    { count: i + 1, lost: true },
-  ]);
+  const points = changes.flatMap((_change, i) => {
+    const count = i + 1;
+    const entries = unsyncedEntries(before, changes, count) > 0;
+    return [
+      { count, lost: false, kept: 'all' },
+      { count, lost: true, kept: 'all' },
+      // Names, too, that no sync of their directory followed.
+      ...(entries ? [{ count, lost: true, kept: 'none' } as const] : []),
+    ] as const;
+  });
   const step = EVERY ? 1 : points.length / SAMPLED;
   const tried = Array.from(
     { length: EVERY ? points.length : SAMPLED },
@@ -149,7 +156,7 @@ test('after every cut one complete model is in force, and the push completes', a
     if (point === undefined) continue;
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    afterPowerCut(before, changes, point.count, point.lost, folder);
+    afterPowerCut(before, changes, point.count, point.lost, folder, point.kept);
     await forget();
     const agent = start(folder);
     try {

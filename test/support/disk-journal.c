@@ -2,6 +2,7 @@
  * LD_PRELOAD into the agent and the software TEE's storage side; nothing is changed, only written down.
  *
  * SZ_JOURNAL: the file that records go to, appended with one write each. SZ_JOURNAL_ROOT: the folder.
+ * A directory is synced like a file: what is synced are its entries then.
  * A record: "operation\tpath\tother\toffset\tlength\n" and `length` bytes; paths are relative to the root. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -18,12 +19,16 @@
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* The path below the root, or NULL. */
+/* The path below the root, "." for the root itself, or NULL. */
 static const char *below(const char *path)
 {
     const char *const root = getenv("SZ_JOURNAL_ROOT");
     const size_t length = root == NULL ? 0 : strlen(root);
-    return length > 0 && strncmp(path, root, length) == 0 && path[length] == '/' ? path + length + 1 : NULL;
+    if (length == 0 || strncmp(path, root, length) != 0)
+        return NULL;
+    if (path[length] == 0)
+        return ".";
+    return path[length] == '/' ? path + length + 1 : NULL;
 }
 
 static int of_descriptor(int fd, char out[PATH_MAX])

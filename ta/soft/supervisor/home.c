@@ -29,6 +29,17 @@ static void make_folder(const char *path, mode_t mode)
         sz_fail(path);
 }
 
+/* Without this a power cut may take names away again, and with them everything that was written there since.
+ */
+static void keep_names(const char *path)
+{
+    const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder < 0 || fsync(folder) != 0)
+        sz_fail(path);
+    close(folder);
+}
+
 int sz_home_take(const char *directory)
 {
     int lock;
@@ -44,6 +55,9 @@ int sz_home_take(const char *directory)
         exit(errno == EWOULDBLOCK ? 0 : 69);
     make_folder("storage", 0700);
     make_folder("empty", 0700); /* the TA's root folder: it changes to it while it still may */
+    keep_names(".");
+    if (access("..", R_OK) == 0)
+        keep_names(".."); /* whoever made this folder may not have thought of it */
     return lock;
 }
 
@@ -57,7 +71,10 @@ static int write_new_huk(void)
     explicit_bzero(huk, sizeof huk);
     if (fd >= 0)
         close(fd);
-    return good && rename("huk.new", "huk") == 0;
+    if (!good || rename("huk.new", "huk") != 0)
+        return 0;
+    keep_names("."); /* nothing may be sealed under a key that could be gone tomorrow */
+    return 1;
 }
 
 void sz_home_huk(uint8_t huk[SZ_HUK_SIZE])
