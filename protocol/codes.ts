@@ -141,7 +141,7 @@ export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; reado
   STALE_COUNTER: { text: 'an older or equal counter was used already', fix: 'make a new message' },
   STALE_ROSTER: { text: 'an older roster than the one in force', fix: 'publish the newest roster' },
   ROSTER_CONFLICT: { text: 'another roster with the same version is in force', fix: 'raise the version' },
-  STATE_ROLLED_BACK: { text: 'the sender has seen newer state than this device has: its storage was put back', fix: 'publish the newest roster and model; find out who restored the storage' },
+  STATE_ROLLED_BACK: { text: 'the sender has seen newer state than this device has: its storage was put back', fix: 'publish the newest roster, or raise the floor of models (owner rebase) and push a newer one; find out who restored the storage' },
   NOT_IN_ROSTER: { text: 'this device is not in the roster', fix: 'enrol the device' },
   LEASE_ENDED: { text: "the roster's lease has ended", fix: 'publish a fresh roster' },
   DECRYPT_FAILED: { text: 'the offer cannot be opened', fix: "make a new offer to the device's newest hello" },

@@ -116,7 +116,7 @@ test('does not answer a device that the roster does not name', async () => {
   await fixture.retain(topics.hello, device.hello());
   await until(() => host.refused.includes('hello UNTRUSTED_DEVICE'), 'the refusal');
   expect(host.hellos).toEqual([]);
-  await expect(host.client.ready(10)).rejects.toMatchObject({ code: 'TIMED_OUT' });
+  await expect(host.client.ready(10)).rejects.toMatchObject({ code: 'UNTRUSTED_DEVICE' });
 });
 
 test('times in rules hellos rise over restarts, each with its own nonce and prekey', async () => {

@@ -49,6 +49,8 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     unopened: 0,
   };
   private held: Held[] = [];
+  /** What was not believed last: it may be why there is no device. */
+  private refusal: SmartZoneError | undefined;
   private readonly asking: Asking;
   /** A broker that was restarted may have lost what it retained. */
   private readonly onConnected = (): void => this.asking.publish();
@@ -178,9 +180,10 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   private whyNotReady(): SmartZoneError {
     const { device, roster } = this.trust;
     const { prefix, keys } = this.options;
-    if (roster === undefined) return new SmartZoneError('TIMED_OUT', `no roster at ${prefix}`);
+    const { refusal } = this;
+    if (roster === undefined) return refusal ?? new SmartZoneError('TIMED_OUT', `no roster at ${prefix}`);
     if (device === undefined)
-      return new SmartZoneError('TIMED_OUT', `no hello of a device in the roster at ${prefix}`);
+      return refusal ?? new SmartZoneError('TIMED_OUT', `no hello of a device in the roster at ${prefix}`);
     if (this.trust.member(keys.signing.kid, 'rules') === undefined)
       return new SmartZoneError('UNKNOWN_SENDER', `${keys.name} in roster ${roster.version}`);
     return new SmartZoneError('TIMED_OUT', `no label offer of ${device.name}`);
@@ -333,6 +336,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   private refuse(what: RulesEvents['refused'][0]['what'], error: unknown): void {
     if (!isSmartZoneError(error)) throw error;
     this.counts.refused++;
+    this.refusal = error;
     this.emit('refused', { what, error });
   }
 }

@@ -50,6 +50,8 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   private state: 'starting' | 'running' | 'closed' = 'starting';
   private timer: NodeJS.Timeout | undefined;
   private lastOffer: Uint8Array | undefined;
+  /** What was not believed last: it may be why there is no device. */
+  private refusal: SmartZoneError | undefined;
   private readonly onConnected = (): void => {
     // A broker that was restarted may have lost what it retained; the device takes an equal offer as the same.
     this.publishOffer();
@@ -98,19 +100,15 @@ export class SensorClient extends EventEmitter<SensorEvents> {
   async ready(timeout = 30_000): Promise<InputShape> {
     if (this.channel !== undefined) return this.channel.inputShape;
     return new Promise((resolve, reject) => {
-      let refused: SmartZoneError | undefined;
-      const onRefused = ({ error }: { error: SmartZoneError }): void => void (refused = error);
       const onChannel = ({ inputShape }: { inputShape: InputShape }): void =>
         finish(() => resolve(inputShape));
-      const timer = setTimeout(() => finish(() => reject(this.destination.whyNot(refused))), timeout);
+      const timer = setTimeout(() => finish(() => reject(this.destination.whyNot(this.refusal))), timeout);
       const finish = (then: () => void): void => {
         clearTimeout(timer);
         this.off('channel', onChannel);
-        this.off('refused', onRefused);
         then();
       };
       this.on('channel', onChannel);
-      this.on('refused', onRefused);
     });
   }
 
@@ -186,7 +184,10 @@ export class SensorClient extends EventEmitter<SensorEvents> {
     await this.destination.start({
       device: (device) => this.running && this.emit('device', device),
       changed: () => this.considerOffer(),
-      refused: (refusal) => this.emit('refused', refusal),
+      refused: (refusal) => {
+        this.refusal = refusal.error;
+        this.emit('refused', refusal);
+      },
       receipt: (receipt) => this.receiveReceipt(receipt),
       interrupted: () => this.sealAgain(),
     });

@@ -101,6 +101,11 @@ export class DeviceFixture {
 
   /** Leaves a model for the agent to install: a network that gives back its four inputs. */
   async stageModel(owner: Owner, sequence = 1): Promise<void> {
+    this.stage(owner, await this.packModel(sequence), sequence);
+  }
+
+  /** A network that gives back its four inputs. */
+  async packModel(sequence: number): Promise<SealedModel> {
     const network = importTflite(
       buildTflite({
         tensors: [
@@ -114,12 +119,11 @@ export class DeviceFixture {
         outputs: [3],
       }),
     );
-    const sealed = await pack(network, {
+    return pack(network, {
       name: `identity ${sequence}`,
       golden: identity,
       results: { kind: 'vector' },
     });
-    this.stage(owner, sealed, sequence);
   }
 
   /** Leaves this model for the agent to install. */

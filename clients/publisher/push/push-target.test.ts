@@ -16,8 +16,8 @@ const status = (device: MessageDevice): Uint8Array => {
   return Buffer.from(JSON.stringify({ signed }));
 };
 
-function pushed(device: MessageDevice): PushTarget {
-  const target = new PushTarget('smartzone/test', owner.publicKey, Witness.open(undefined, owner.kid));
+function pushed(device: MessageDevice, witness = Witness.open(undefined, owner.kid)): PushTarget {
+  const target = new PushTarget('smartzone/test', owner.publicKey, witness);
   const { signing, agreement } = device;
   target.digest = toHex(digest);
   target.trust.receiveRoster(
@@ -58,4 +58,18 @@ test('a status that comes before the hello of its boot counts once that is there
   expect(target.state).toBe('held');
   target.trust.receiveHello(device.hello());
   expect(target.state).toBe('committed');
+});
+
+test('the floor that a status names is known from then on', () => {
+  const device = new MessageDevice();
+  const witness = Witness.open(undefined, owner.kid);
+  const target = pushed(device, witness);
+  target.trust.receiveHello(device.hello());
+  target.receiveStatus(status(device));
+  expect(witness.device(device.kid).model).toBe(2);
+  device.reboot();
+  const refused: string[] = [];
+  target.trust.on('refused', ({ error }) => refused.push(error.code));
+  target.trust.receiveHello(device.hello());
+  expect(refused).toEqual(['STATE_ROLLED_BACK']);
 });

@@ -88,7 +88,7 @@ export class PushTarget {
   constructor(
     readonly prefix: string,
     owner: Uint8Array,
-    witness: Witness,
+    private readonly witness: Witness,
   ) {
     this.topics = new Topics(prefix);
     this.trust = new DeviceTrust(owner, witness);
@@ -172,8 +172,10 @@ export class PushTarget {
       if (!isSmartZoneError(error)) throw error;
       return;
     }
-    if (this.digest === undefined) return;
     const { committed, refused, floor } = this.word;
+    // Before the hello that says so: from now on an older state of it was put back.
+    this.witness.sawDevice(hello.device, { roster: hello.rosterVersion, model: floor });
+    if (this.digest === undefined) return;
     if (committed && toHex(committed[1]) === this.digest) {
       if (!this.isFinal) this.set('committed');
     } else if (this.#state === 'committed' && floor >= this.sequence) {
