@@ -52,11 +52,28 @@ test('the schema refuses what is wrong', () => {
     ['a state class', { ...good, cmps: { score: { ...good.cmps.score, state_class: 'mean' } } }],
     ['no state topic', { ...good, cmps: { top: { p: 'sensor', unique_id: 'x' } } }],
     ['a wildcard', { ...good, cmps: { top: { ...good.cmps.top, state_topic: 'a/+' } } }],
+    [
+      'an angle in percent',
+      { ...good, cmps: { score: { ...good.cmps.score, state_class: 'measurement_angle' } } },
+    ],
+    ['a unit of a class', { ...good, cmps: { score: { ...good.cmps.score, device_class: 'temperature' } } }],
+    ['a category', { ...good, cmps: { top: { ...good.cmps.top, entity_category: 'config' } } }],
+    [
+      'a reset',
+      { ...good, cmps: { score: { ...good.cmps.score, last_reset_value_template: '{{ value }}' } } },
+    ],
+    ['an update without a state', { ...good, cmps: { model: { p: 'update', unique_id: 'x' } } }],
     ['no event types', { ...good, cmps: { event: { ...good.cmps.event, event_types: [] } } }],
   ];
   for (const [name, each] of wrong)
     expect([name, faultsOf(JSON.parse(JSON.stringify(each)))]).not.toEqual([name, []]);
-  expect(faultsOf({ ...good, cmps: { ...good.cmps, gone: { p: 'binary_sensor' } } })).toEqual([]);
+  const right: object[] = [
+    { ...good.cmps, gone: { p: 'binary_sensor' } },
+    { top: { ...good.cmps.top, device_class: 'uptime', group: ['another'] } },
+    { score: { ...good.cmps.score, state_class: 'measurement_angle', unit_of_measurement: '°' } },
+    { model: { p: 'update', unique_id: 'x', state_topic: 'y' } },
+  ];
+  for (const cmps of right) expect(faultsOf({ ...good, cmps })).toEqual([]);
 });
 
 test('ids are made of kids; classes with other names have other keys', () => {
