@@ -4,10 +4,10 @@ export type { LabelGap, RulesEvents, RulesOptions, RulesStats, TelemetryEvent } 
 export {
   connectRules,
   deviceSeenPath,
-  Rules,
   type ConnectRulesOptions,
   type DeviceChoice,
 } from './connect-rules.js';
+export { Rules } from './rules.js';
 export { EventTracker, type TrackerOptions } from './event-tracker.js';
 export {
   detectionsOf,

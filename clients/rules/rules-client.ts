@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
-import { equalBytes, toHex } from '../../protocol/bytes.js';
+import { equalBytes } from '../../protocol/bytes.js';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
-import { kidFromHex, kidToHex } from '../../protocol/kid.js';
 import { parseRecord, type SealedRecord } from '../../protocol/messages/record.js';
 import type { Roster } from '../../protocol/messages/roster.js';
 import { systemRandomness } from '../../protocol/randomness.js';
@@ -13,8 +12,8 @@ import { Asking } from './asking.js';
 import { Epochs, type Epoch } from './epochs.js';
 import { Freshness } from './freshness.js';
 import type { LabelEvent } from './label-event.js';
-import { LabelOpener, type OpenedLabel } from './label-opener.js';
 import { LabelStream } from './label-stream.js';
+import { RecordIntake } from './record-intake.js';
 import type { RulesEvents, RulesOptions, RulesStats } from './rules-options.js';
 
 interface Held {
@@ -34,20 +33,11 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   private readonly witness: Witness;
   private readonly watch: DeviceWatch;
   private readonly trust: DeviceTrust;
-  private readonly opener: LabelOpener;
   private readonly freshness: Freshness;
   private readonly epochs = new Epochs();
-  private readonly acted: ActedFrames;
+  private readonly intake: RecordIntake;
   private readonly clock: () => number;
-  private readonly counts = {
-    labels: 0,
-    telemetry: 0,
-    doubles: 0,
-    stale: 0,
-    missed: 0,
-    refused: 0,
-    unopened: 0,
-  };
+  private readonly counts = { refused: 0, unopened: 0 };
   private held: Held[] = [];
   /** What was not believed last: it may be why there is no device. */
   private refusal: SmartZoneError | undefined;
@@ -70,11 +60,11 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     this.watch = new DeviceWatch(options.link, options.prefix, owner.signing, this.witness);
     this.trust = this.watch.trust;
     this.topics = this.watch.topics;
-    this.opener = new LabelOpener(this.trust, options.models);
-    this.acted = options.acted ?? new ActedFrames(options.maxAge);
+    const acted = options.acted ?? new ActedFrames(options.maxAge);
+    this.intake = new RecordIntake(this.topics, this.trust, this.witness, acted, options, this);
     this.freshness = new Freshness(keys.signing, options.random ?? systemRandomness);
     this.asking = new Asking(options, this.topics, this.trust, this.witness, this.freshness, this.clock);
-    for (const [frame, time] of this.witness.frames) this.acted.add(time, frame);
+    for (const [frame, time] of this.witness.frames) acted.add(time, frame);
   }
 
   /** Subscribes and starts; resolves before a device is found. */
@@ -99,7 +89,7 @@ export class RulesClient extends EventEmitter<RulesEvents> {
   }
 
   get stats(): RulesStats {
-    return { ...this.counts, held: this.held.length };
+    return { ...this.intake.counts, ...this.counts, held: this.held.length };
   }
 
   /** Resolves when labels can be opened. @throws TIMED_OUT, or what was refused last */
@@ -240,97 +230,16 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     }
     const what = topic === this.topics.telemetry ? 'telemetry' : 'label';
     try {
-      if (what === 'telemetry') this.openTelemetry(record, epoch);
-      else this.openLabel(topic, record, epoch);
+      if (what === 'telemetry') this.intake.telemetry(record, epoch);
+      else this.intake.label(topic, record, epoch, this.clock());
     } catch (error) {
       this.refuse(what, error);
     }
   }
 
-  private openLabel(topic: string, record: SealedRecord, epoch: Epoch): void {
-    const parsed = this.topics.parse(topic);
-    if (parsed?.kind !== 'label') throw new SmartZoneError('UNTRUSTED_DEVICE', 'label');
-    const stream = streamName(epoch, kidToHex(parsed.kid));
-    const last = this.witness.labelNumber(stream);
-    if (record.number <= last) {
-      // The device gives the identical label for a frame that came again.
-      this.counts.doubles++;
-      return;
-    }
-    const opened = this.opener.label(record, epoch, parsed.kid);
-    const { label, device, sensor } = opened;
-    const received = this.clock();
-    const ageMs = received - label.sensorTime;
-    // Neither an old label nor a repeat moves the number: another rules host could have sealed it anew under a high one.
-    if (Math.abs(ageMs) > (this.options.maxAge ?? 30_000)) {
-      this.counts.stale++;
-      this.emit('stale', { device, sensor, ageMs });
-      return;
-    }
-    const byId = `${kidToHex(sensor.kid)}/${toHex(label.frameId)}`;
-    const byNumber = `${kidToHex(sensor.kid)}/${toHex(label.frameChannel)}/${label.frameNumber}`;
-    if (this.acted.has(byId, byNumber)) {
-      this.counts.doubles++;
-      return;
-    }
-    this.acted.add(label.sensorTime, byId, byNumber);
-    this.witness.sawLabel(stream, record.number, byId, label.sensorTime);
-    this.countMissing(opened, received, last > 0 || epoch.fromStart ? record.number - last - 1 : 0);
-    this.counts.labels++;
-    this.emit('label', {
-      device,
-      sensor,
-      number: label.frameNumber,
-      frameId: Uint8Array.from(label.frameId),
-      sensorTime: label.sensorTime,
-      received,
-      model: Uint8Array.from(label.model),
-      results: label.results,
-    });
-  }
-
-  /** @param skipped numbers of labels of the device that did not come before this one */
-  private countMissing({ label, device, sensor }: OpenedLabel, now: number, skipped: number): void {
-    const { frameChannel, frameNumber } = label;
-    // Another device of the zone may have labelled what is missing here, or will: frames count there, over all devices.
-    const missed =
-      label.zone === undefined
-        ? skipped
-        : this.acted.gaps.labelled(kidToHex(sensor.kid), toHex(frameChannel), frameNumber, now);
-    if (missed === 0) return;
-    this.counts.missed += missed;
-    this.emit('gap', { device, sensor, missed });
-  }
-
-  private openTelemetry(record: SealedRecord, epoch: Epoch): void {
-    const stream = streamName(epoch, 'telemetry');
-    if (record.number <= this.witness.labelNumber(stream)) {
-      this.counts.doubles++;
-      return;
-    }
-    const telemetry = this.opener.telemetry(record, epoch);
-    this.witness.sawLabel(stream, record.number);
-    this.counts.telemetry++;
-    this.emit('telemetry', telemetry);
-  }
-
   private keepHouse(): void {
-    const now = this.clock();
-    this.acted.forget(now);
-    this.tellZoneGaps(now);
+    this.intake.keepHouse(this.clock());
     this.asking.again();
-  }
-
-  /** Frames of a zone that no device has labelled in time. Told by whichever device's client asks first. */
-  private tellZoneGaps(now: number): void {
-    const { device } = this.trust;
-    if (device === undefined) return;
-    for (const [id, missed] of this.acted.gaps.due(now)) {
-      const kid = kidFromHex(id);
-      const sensor = { kid, name: this.trust.member(kid, 'sensor')?.name ?? id };
-      this.counts.missed += missed;
-      this.emit('gap', { device: { kid: device.kid, name: device.name }, sensor, missed });
-    }
   }
 
   private refuse(what: RulesEvents['refused'][0]['what'], error: unknown): void {
@@ -339,8 +248,4 @@ export class RulesClient extends EventEmitter<RulesEvents> {
     this.refusal = error;
     this.emit('refused', { what, error });
   }
-}
-
-function streamName(epoch: Epoch, what: string): string {
-  return `${toHex(epoch.channel)}/${what}`;
 }

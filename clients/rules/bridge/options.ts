@@ -1,5 +1,5 @@
 import type { BrokerLink } from '../../link/index.js';
-import type { Rules } from '../connect-rules.js';
+import type { Rules } from '../rules.js';
 
 /** Puts a newer model on a device: what stands behind the button of the update entity. */
 export interface ModelInstaller {

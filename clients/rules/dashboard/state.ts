@@ -1,6 +1,6 @@
 import { kidToHex } from '../../../protocol/kid.js';
 import { levelMeaning, levelName } from '../../owner/security-level.js';
-import type { Rules } from '../connect-rules.js';
+import type { Rules } from '../rules.js';
 import type { LabelEvent } from '../label-event.js';
 import type { RuleEdge } from '../rule-engine.js';
 import { detectionsOf, partyKey, type RulesEventOf, type RulesEventType } from '../rules-event.js';
