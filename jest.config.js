@@ -1,5 +1,5 @@
 /** Jest runs the TypeScript through swc; types are checked by `tsc --noEmit` beside it (scripts/test.mjs). */
-export default {
+export const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
@@ -13,8 +13,21 @@ export default {
     ],
   },
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/dist/', '/build/', '/test/vm/', '/test/arm64/'],
-  testTimeout: 180_000,
+};
+const never = ['/node_modules/', '/dist/', '/build/', '/test/vm/', '/test/arm64/'];
+/** They have times to keep, or start a household of processes and brokers. */
+const alone = ['/bench/', '/demo/', '/test/agent/', '/test/e2e/', '/test/rules/'];
+
+export default {
   // By default jest leaves one processor free: on two that is one file at a time.
   maxWorkers: '100%',
+  testTimeout: 180_000,
+  projects: [
+    { ...common, testPathIgnorePatterns: [...never, ...alone] },
+    {
+      ...common,
+      testPathIgnorePatterns: [...never, `^(?!.*(${alone.join('|')}))`],
+      runner: '<rootDir>/test/support/one-at-a-time.mjs',
+    },
+  ],
 };

@@ -1,4 +1,4 @@
-import common from '../../jest.config.js';
+import { common } from '../../jest.config.js';
 
 /** `npm run test:arm64`: the arm64 products under qemu-user, made by scripts/emulated-arm64.mjs. */
 export default {
@@ -6,4 +6,5 @@ export default {
   rootDir: '../..',
   testMatch: ['<rootDir>/test/arm64/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
+  testTimeout: 180_000,
 };

@@ -1,4 +1,4 @@
-import common from '../../jest.config.js';
+import { common } from '../../jest.config.js';
 
 /** `npm run test:vm`: each file a story, told in order, in a machine of its own. */
 export default {
