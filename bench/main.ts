@@ -17,6 +17,7 @@ import { naiveSuite } from './suites/naive.js';
 import { pushSuite } from './suites/push.js';
 import { rulesSuite } from './suites/rules.js';
 import { teeSuite } from './suites/tee.js';
+import { zoneSuite } from './suites/zone.js';
 
 const SUITES = {
   engine: engineSuite,
@@ -28,6 +29,7 @@ const SUITES = {
   e2e: endToEndSuite,
   rules: rulesSuite,
   push: pushSuite,
+  zone: zoneSuite,
 } as const satisfies Record<string, Suite>;
 type SuiteName = keyof typeof SUITES;
 
