@@ -255,7 +255,7 @@ async function makeOffer(
     contentKey,
     keys.signing,
     {
-      rosterVersion: trust.roster?.version ?? 0,
+      ...trust.seenRoster,
       modelSequence: witness.device(device.kid).model,
     },
   );

@@ -46,7 +46,10 @@ export function addOwnerEvidenceCommands(owner: Command): void {
       const policy = readPolicy(flags.policy);
       const which = args[0] ?? '';
       const evidence = await self.evidence(await link(), which, flags.timeout * 1000);
-      const { passed, checks } = appraise(evidence, policy, self.rosterVersion);
+      const { passed, checks } = appraise(evidence, policy, {
+        generation: self.owners.generation,
+        version: self.rosterVersion,
+      });
       environment.output.result(
         { device: which, passed, checks },
         checks.map(({ item, expected, got, measured, passed: ok }) =>

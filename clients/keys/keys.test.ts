@@ -158,13 +158,13 @@ describe('Witness', () => {
     const first = Witness.open(file, owner);
     first.sawRoster(3, Uint8Array.of(1, 2, 3));
     first.sawRoster(2, Uint8Array.of(9));
-    first.sawDevice(device, { roster: 3, model: 5 });
-    first.sawDevice(device, { roster: 2, model: 6 });
+    first.sawDevice(device, { generation: 0, roster: 3, model: 5 });
+    first.sawDevice(device, { generation: 0, roster: 2, model: 6 });
     first.sawLabel('e/s', 17, 'frame', 1234);
     const counter = first.nextCounter(1000);
     const second = Witness.open(file, owner);
     expect(second.roster).toEqual({ version: 3, message: Uint8Array.of(1, 2, 3) });
-    expect(second.device(device)).toEqual({ roster: 3, model: 6 });
+    expect(second.device(device)).toEqual({ generation: 0, roster: 3, model: 6 });
     expect(second.labelNumber('e/s')).toBe(17);
     expect(second.frames).toEqual([['frame', 1234]]);
     for (let i = 0; i < 100; i++) second.sawLabel('e/t', i, String(i), i);
@@ -174,6 +174,26 @@ describe('Witness', () => {
     second.keepLabelStreams((stream) => stream !== 'e/s');
     expect(Witness.open(file, owner).labelNumber('e/s')).toBe(0);
     if (posix) expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test('of two rosters, and of what a device had, the later owners count first, the version second', () => {
+    const file = join(folder, 'seen.json');
+    const key = generateKeys('owner', 'me again').signing.publicKey;
+    const highest = Number.MAX_SAFE_INTEGER;
+    const first = Witness.open(file, owner);
+    first.sawRoster(highest, Uint8Array.of(1));
+    first.sawRoster(7, Uint8Array.of(2), { generation: 1, keys: [key] });
+    expect(first.roster?.version).toBe(highest);
+    first.sawRoster(7, Uint8Array.of(3), { generation: 2, keys: [key] });
+    first.sawRoster(highest, Uint8Array.of(4), { generation: 1, keys: [key] });
+    first.sawRoster(6, Uint8Array.of(5), { generation: 2, keys: [key] });
+    first.sawDevice(device, { generation: 1, roster: highest, model: 5 });
+    first.sawDevice(device, { generation: 2, roster: 7, model: 4 });
+    first.sawDevice(device, { generation: 1, roster: highest, model: 5 });
+    const second = Witness.open(file, owner);
+    expect(second.roster).toEqual({ version: 7, message: Uint8Array.of(3) });
+    expect(second.owners).toEqual({ generation: 2, keys: [key] });
+    expect(second.device(device)).toEqual({ generation: 2, roster: 7, model: 5 });
   });
 
   test("another owner's knowledge does not count, but counters do", () => {
@@ -198,8 +218,8 @@ describe('Witness', () => {
 
   test('without a path it lives in memory', () => {
     const witness = Witness.open(undefined, owner);
-    witness.sawDevice(device, { roster: 1, model: 1 });
-    expect(witness.device(device)).toEqual({ roster: 1, model: 1 });
+    witness.sawDevice(device, { generation: 0, roster: 1, model: 1 });
+    expect(witness.device(device)).toEqual({ generation: 0, roster: 1, model: 1 });
     expect(readdirSync(folder)).toEqual([]);
   });
 });

@@ -2,11 +2,14 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { SmartZoneError } from '../../protocol/errors.js';
 import { type Kid, kidToHex, signingKid } from '../../protocol/kid.js';
 import type { Owners } from '../../protocol/messages/owners.js';
+import { isOlderRoster, rosterOrder } from '../../protocol/messages/roster.js';
 import { writeFileAtomic } from './atomic-file.js';
 import { LabelJournal, type SeenFrame } from './label-journal.js';
 
 /** The newest that a party has seen of one device. */
 export interface SeenDevice {
+  /** Of the owner keys of that roster; 0: not known. */
+  readonly generation: number;
   readonly roster: number;
   readonly model: number;
 }
@@ -19,7 +22,7 @@ interface WitnessFile {
   owners?: { generation: number; keys: string[] } | null;
   counter: number;
   roster: { version: number; message: string } | null;
-  devices: Record<string, SeenDevice>;
+  devices: Record<string, Omit<SeenDevice, 'generation'> & Partial<SeenDevice>>;
   /** What is in the journal now: read from files of earlier releases, not written. */
   labels?: Record<string, number>;
   frames?: [string, number][];
@@ -92,11 +95,13 @@ export class Witness {
   }
 
   device(kid: Kid): SeenDevice {
-    return this.file.devices[kidToHex(kid)] ?? { roster: 0, model: 0 };
+    return { generation: 0, roster: 0, model: 0, ...this.file.devices[kidToHex(kid)] };
   }
 
+  /** Of two rosters the newer one stays: see `RosterOrder`. */
   sawRoster(version: number, message: Uint8Array, owners?: Owners): void {
-    if (version <= (this.file.roster?.version ?? 0)) return;
+    const known = rosterOrder(this.file.roster?.version ?? 0, this.owners);
+    if (!isOlderRoster(known, rosterOrder(version, owners))) return;
     this.file.owners =
       owners === undefined || owners.generation === 0
         ? null
@@ -110,8 +115,15 @@ export class Witness {
 
   sawDevice(kid: Kid, seen: SeenDevice): void {
     const before = this.device(kid);
-    const after = { roster: Math.max(before.roster, seen.roster), model: Math.max(before.model, seen.model) };
-    if (after.roster === before.roster && after.model === before.model) return;
+    const newer = isOlderRoster(
+      { generation: before.generation, version: before.roster },
+      { generation: seen.generation, version: seen.roster },
+    );
+    const { roster } = newer ? seen : before;
+    const generation = Math.max(before.generation, seen.generation);
+    const model = Math.max(before.model, seen.model);
+    if (generation === before.generation && roster === before.roster && model === before.model) return;
+    const after: SeenDevice = { generation, roster, model };
     this.file.devices[kidToHex(kid)] = after;
     this.save();
   }
@@ -179,7 +191,13 @@ function check(value: unknown): WitnessFile {
         Array.isArray(file.frames) &&
         file.frames.every((item) => Array.isArray(item) && typeof item[0] === 'string' && count(item[1]))
       )) ||
-    !Object.values(file.devices).every((seen) => record(seen) && count(seen.roster) && count(seen.model)) ||
+    !Object.values(file.devices).every(
+      (seen) =>
+        record(seen) &&
+        count(seen.roster) &&
+        count(seen.model) &&
+        (seen.generation === undefined || count(seen.generation)),
+    ) ||
     !(
       file.owners === null ||
       file.owners === undefined ||

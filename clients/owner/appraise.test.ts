@@ -21,7 +21,7 @@ const evidence: Evidence = {
 };
 
 const failures = (policy: string, roster = 4): string[] =>
-  appraise(evidence, parsePolicy(policy), roster)
+  appraise(evidence, parsePolicy(policy), { generation: 2, version: roster })
     .checks.filter(({ passed }) => !passed)
     .map(
       ({ item, expected, got, measured }) =>
@@ -42,7 +42,7 @@ items:
   anti-rollback-level: { least: 100 }
   secure-memory-protected: [true, false]
 `);
-  const { passed, checks } = appraise(evidence, policy, 4);
+  const { passed, checks } = appraise(evidence, policy, { generation: 1, version: 4 });
   expect(checks.filter(({ passed: ok }) => !ok)).toEqual([]);
   expect(checks).toHaveLength(10);
   expect(passed).toBe(true);
@@ -102,4 +102,18 @@ test('a file that is not there', () => {
   expect(() => readPolicy(join(folder, 'none.yaml'))).toThrow('none.yaml');
   writeFileSync(join(folder, 'p.json'), '{"level": "software"}');
   expect(readPolicy(join(folder, 'p.json'))).toEqual({ level: 0, items: new Map() });
+});
+
+test('a roster of earlier owner keys is older than any of the present ones, whatever its version', () => {
+  const stolen = { ...evidence, rosterVersion: Number.MAX_SAFE_INTEGER, ownerGeneration: 1 };
+  const newest = { generation: 2, version: 4 };
+  for (const policy of ['roster: newest', 'roster: 4']) {
+    const { passed, checks } = appraise(stolen, parsePolicy(policy), newest);
+    expect([policy, passed, checks[0]?.got]).toEqual([
+      policy,
+      false,
+      '9007199254740991 of earlier owner keys',
+    ]);
+    expect(appraise({ ...stolen, ownerGeneration: 2 }, parsePolicy(policy), newest).passed).toBe(true);
+  }
 });

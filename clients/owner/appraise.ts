@@ -1,4 +1,5 @@
 import type { Evidence, EvidenceValue } from '../../protocol/messages/evidence.js';
+import { isOlderRoster, type RosterOrder } from '../../protocol/messages/roster.js';
 import { DEBUG_WORDS, type Expectation, type Policy } from './policy.js';
 import { levelName } from './security-level.js';
 
@@ -20,9 +21,9 @@ export interface Appraisal {
 
 /**
  * Compares evidence, verified before (`verifyEvidence`, `Owner.evidence`), with the reference values of a policy.
- * @param newestRoster the version that a policy means by "newest"
+ * @param newest the roster that a policy means by "newest"; one of earlier owner keys is older whatever its version
  */
-export function appraise(evidence: Evidence, policy: Policy, newestRoster: number): Appraisal {
+export function appraise(evidence: Evidence, policy: Policy, newest: RosterOrder): Appraisal {
   const checks: Appraised[] = [];
   const check = (item: string, expected: string, got: string, passed: boolean, measured = false): void => {
     checks.push({ item, expected, got, measured, passed });
@@ -48,8 +49,15 @@ export function appraise(evidence: Evidence, policy: Policy, newestRoster: numbe
       evidence.debug >= debug,
     );
   if (roster !== undefined) {
-    const least = roster === 'newest' ? newestRoster : roster;
-    check('roster', `${least} or more`, String(evidence.rosterVersion), evidence.rosterVersion >= least);
+    const least = { ...newest, ...(roster !== 'newest' && { version: roster }) };
+    const got = { generation: evidence.ownerGeneration ?? 0, version: evidence.rosterVersion };
+    const earlier = got.generation > 0 && got.generation < least.generation;
+    check(
+      'roster',
+      `${least.version} or more`,
+      `${got.version}${earlier ? ' of earlier owner keys' : ''}`,
+      !isOlderRoster(got, least),
+    );
   }
   if (model !== undefined)
     check('model', `${model} or more`, String(evidence.modelSequence), evidence.modelSequence >= model);

@@ -1,6 +1,7 @@
 import { equalBytes } from '../../protocol/bytes.js';
 import { isSmartZoneError } from '../../protocol/errors.js';
 import { verifyHello, type SecurityLevel, type VerifiedHello } from '../../protocol/messages/hello.js';
+import { isOlderRoster } from '../../protocol/messages/roster.js';
 import { Topics } from '../../protocol/topics.js';
 import type { BrokerLink } from '../link/index.js';
 import type { BookDevice } from './book.js';
@@ -14,7 +15,7 @@ export interface DeviceState {
   /** By the device's own hello, verified with its key of the book; undefined: none, or another device's. */
   readonly hello: VerifiedHello | undefined;
   readonly level: SecurityLevel | undefined;
-  /** Versions that its roster lacks to the newest; undefined without a hello. */
+  /** Versions that its roster lacks to the newest, at least 1 where it is of earlier owner keys; undefined without a hello. */
   readonly rosterBehind: number | undefined;
   readonly modelSequence: number | undefined;
   /** What is wrong, in words for people; empty: nothing. */
@@ -41,7 +42,7 @@ export async function deviceStates(
     const topics = new Topics(device.prefix);
     const agent = agentState(found.get(topics.state));
     const { hello, problem } = ownHello(device, found.get(topics.hello));
-    const rosterBehind = hello === undefined ? undefined : owner.rosterVersion - hello.rosterVersion;
+    const rosterBehind = hello === undefined ? undefined : versionsBehind(owner, hello);
     const low = hello !== undefined && hello.securityLevel < device.level;
     return {
       device,
@@ -54,7 +55,12 @@ export async function deviceStates(
         ...(agent === 'online' ? [] : [`the agent ${agent === undefined ? 'says nothing' : `is ${agent}`}`]),
         ...(problem === undefined ? [] : [problem]),
         ...(rosterBehind !== undefined && rosterBehind > 0
-          ? [`its roster is ${rosterBehind} behind: smart-zone owner roster --publish`]
+          ? [`its roster is ${howFar(owner, hello, rosterBehind)}: smart-zone owner roster --publish`]
+          : []),
+        ...(hello !== undefined && isOfAnother(owner, hello)
+          ? [
+              `its roster is ${hello.rosterVersion}, and this book's newest ${owner.rosterVersion}: who else has an owner key?`,
+            ]
           : []),
         ...(low ? ['its security level is below what was accepted'] : []),
         ...(device.next === undefined
@@ -73,6 +79,25 @@ export async function deviceStates(
       : state,
   );
 }
+
+const ofEarlierOwners = (owner: Owner, { ownerGeneration }: VerifiedHello): boolean =>
+  ownerGeneration !== undefined && ownerGeneration < owner.owners.generation;
+
+/** Newer than what this owner has signed: a thief's, or the owner's from a newer copy of the book. */
+const isOfAnother = (owner: Owner, { ownerGeneration = 0, rosterVersion }: VerifiedHello): boolean =>
+  isOlderRoster(
+    { generation: owner.owners.generation, version: owner.rosterVersion },
+    { generation: ownerGeneration, version: rosterVersion },
+  );
+
+/** Whoever had an earlier owner key may have given it any version: see `RosterOrder`. */
+function versionsBehind(owner: Owner, hello: VerifiedHello): number {
+  const versions = owner.rosterVersion - hello.rosterVersion;
+  return ofEarlierOwners(owner, hello) ? Math.max(1, versions) : versions;
+}
+
+const howFar = (owner: Owner, hello: VerifiedHello | undefined, behind: number): string =>
+  hello !== undefined && ofEarlierOwners(owner, hello) ? 'one of earlier owner keys' : `${behind} behind`;
 
 /** The agent's retained state is JSON with a `state`, or the word alone. */
 function agentState(payload: Uint8Array | undefined): string | undefined {

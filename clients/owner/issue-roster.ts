@@ -12,6 +12,7 @@ import { rosterZones } from './zones.js';
  * Writes the change and the next roster into the book, in one step.
  * @param seconds Unix time
  * @param atLeast the version, where it must be higher than the next: after the book was lost
+ * @throws LIMIT_REACHED where there is no higher version, and no new owner keys to begin anew with
  * @returns the roster's version
  */
 export function issueRoster(
@@ -22,7 +23,7 @@ export function issueRoster(
   atLeast = 0,
 ): number {
   const content = { ...book.content, ...change };
-  const version = Math.max(content.rosterVersion + 1, atLeast);
+  const version = nextVersion(book.content, content, atLeast);
   const roster: Roster = {
     version,
     issued: seconds,
@@ -48,6 +49,14 @@ export function issueRoster(
   };
   book.update({ ...change, rosterVersion: version, roster: signRoster(roster, signer) });
   return version;
+}
+
+/** Under new owner keys any version is newer. They need that where a stolen key has signed the highest one. */
+function nextVersion(before: BookContent, { owners, rosterVersion }: BookContent, atLeast: number): number {
+  const next = Math.max(rosterVersion + 1, atLeast);
+  if (Number.isSafeInteger(next)) return next;
+  if (owners.generation > before.owners.generation) return Math.max(1, atLeast);
+  throw new SmartZoneError('LIMIT_REACHED', 'there is no higher roster version: smart-zone owner rotate-key');
 }
 
 /**

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Code } from '../../protocol/codes.js';
@@ -289,4 +289,19 @@ test('security levels have names', () => {
   expect(parseLevel('software')).toBe(0);
   expect(levelName(3)).toBe('optee-anti-rollback');
   expect(() => parseLevel('high')).toThrow('software, optee-replaceable');
+});
+
+test('after the highest version there is no other, except under new owner keys', async () => {
+  const recovery = generateKeys('owner', 'recovery');
+  Owner.create({ keys: fixture.owner, bookPath }, recovery);
+  const sensor = publicOf(fixture.sensor);
+  await openOwner().enrol(undefined, sensor);
+  const book = JSON.parse(readFileSync(bookPath, 'utf8')) as object;
+  writeFileSync(bookPath, JSON.stringify({ ...book, rosterVersion: Number.MAX_SAFE_INTEGER }));
+  const owner = openOwner();
+  await expect(owner.revoke(undefined, 'porch')).rejects.toMatchObject({ code: 'LIMIT_REACHED' });
+  expect(owner.members).toHaveLength(1);
+  const next = generateKeys('owner', 'me again');
+  expect(await owner.rotateKey(undefined, next, [publicOf(recovery)], 1_234)).toBe(1_234);
+  expect(await owner.revoke(undefined, 'porch')).toBe(1_235);
 });

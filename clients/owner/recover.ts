@@ -4,7 +4,12 @@ import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 import { signingKid } from '../../protocol/kid.js';
 import { verifyHello, type VerifiedHello } from '../../protocol/messages/hello.js';
 import { pinnedOwner } from '../../protocol/messages/owners.js';
-import { acceptRoster } from '../../protocol/messages/roster.js';
+import {
+  acceptRoster,
+  isOlderRoster,
+  rosterOrder,
+  type RosterOrder,
+} from '../../protocol/messages/roster.js';
 import { devicePrefix, Topics } from '../../protocol/topics.js';
 import type { BrokerLink } from '../link/index.js';
 import type { BookContent, BookDevice } from './book.js';
@@ -100,7 +105,7 @@ function newest(messages: readonly Uint8Array[], recovery: Uint8Array): ReturnTy
   for (const message of messages) {
     try {
       const read = acceptRoster(message, pinnedOwner(recovery));
-      if (best === undefined || read.roster.version > best.roster.version) best = read;
+      if (best === undefined || isOlderRoster(orderOf(best), orderOf(read))) best = read;
     } catch (error) {
       if (!isSmartZoneError(error)) throw error;
       refusal = error;
@@ -108,6 +113,10 @@ function newest(messages: readonly Uint8Array[], recovery: Uint8Array): ReturnTy
   }
   if (best === undefined) throw refusal;
   return best;
+}
+
+function orderOf({ roster, owners }: ReturnType<typeof acceptRoster>): RosterOrder {
+  return rosterOrder(roster.version, owners);
 }
 
 async function listenForRetained(

@@ -46,6 +46,8 @@ export interface OfferedDevice {
 export interface OfferOptions {
   /** The highest roster version and model sequence number that the publisher has seen (rollback witness); default 0. */
   readonly rosterVersion?: number;
+  /** Owner generation of that roster; undefined: not known. */
+  readonly ownerGeneration?: number;
   readonly modelSequence?: number;
   readonly random?: Randomness;
 }
@@ -65,6 +67,7 @@ export const wrapFor = (
       device: device.kid,
       deviceAgreementKey: device.agreementKey,
       rosterVersion: options.rosterVersion ?? 0,
+      ...(options.ownerGeneration !== undefined && { ownerGeneration: options.ownerGeneration }),
       modelSequence: options.modelSequence ?? 0,
     },
     key,

@@ -66,7 +66,7 @@ export class Asking {
     this.lastHello = this.freshness.renew({
       device: device.kid,
       time: this.witness.nextCounter(now),
-      rosterVersion: this.trust.roster?.version ?? 0,
+      ...this.trust.seenRoster,
       modelSequence: this.witness.device(device.kid).model,
     });
     this.publish();

@@ -40,7 +40,8 @@ export interface Destination {
   readonly target: Target | undefined;
   readonly device: TrustedDevice | undefined;
   readonly inputShape: InputShape | undefined;
-  readonly rosterVersion: number;
+  /** The newest roster that is known, as an offer tells it. */
+  readonly seenRoster: Pick<Offer, 'rosterVersion' | 'ownerGeneration'>;
   start(events: DestinationEvents): Promise<void>;
   /** The device has answered what this process made: its earlier boots have ended. */
   confirmAlive(device: Kid): void;

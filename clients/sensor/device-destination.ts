@@ -43,8 +43,8 @@ export class DeviceDestination implements Destination {
     return this.device?.hello.inputShape;
   }
 
-  get rosterVersion(): number {
-    return this.watch.trust.roster?.version ?? 0;
+  get seenRoster(): Destination['seenRoster'] {
+    return this.watch.trust.seenRoster;
   }
 
   get target(): Target | undefined {

@@ -229,7 +229,7 @@ export class SensorClient extends EventEmitter<SensorEvents> {
       secret,
       inputShape,
       counter: this.witness.nextCounter(now),
-      rosterVersion: this.destination.rosterVersion,
+      ...this.destination.seenRoster,
       modelSequence: target.modelSequence,
       time: Math.floor(now / 1000),
     });

@@ -58,8 +58,8 @@ export class ZoneDestination implements Destination {
     return this.settled?.inputShape;
   }
 
-  get rosterVersion(): number {
-    return this.watch.roster?.version ?? 0;
+  get seenRoster(): Destination['seenRoster'] {
+    return this.watch.seenRoster;
   }
 
   async start(events: DestinationEvents): Promise<void> {

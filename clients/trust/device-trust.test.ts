@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { generateKeys, publicOf, Witness } from '../keys/index.js';
 import { MessageDevice } from '../../test/support/message-device.js';
+import { signOwners } from '../../protocol/messages/owners.js';
 import { signRoster, type Roster } from '../../protocol/messages/roster.js';
 import { AgreementKey } from '../../protocol/keys.js';
 import { DeviceTrust, type TrustedDevice } from './device-trust.js';
@@ -161,4 +165,63 @@ test('a recorded hello does not displace the live boot for good', () => {
   trust.receiveHello(live);
   expect(refused).toEqual([]);
   expect(trust.device?.hello.bootNonce).toEqual(device.bootNonce);
+});
+
+describe('a stolen key that signed the highest version', () => {
+  const next = generateKeys('owner', 'me again');
+  const recovery = generateKeys('owner', 'recovery');
+  const own = signOwners(
+    { generation: 1, keys: [owner, recovery].map(({ signing }) => signing.publicKey) },
+    owner.signing,
+  );
+  const handedOver = signOwners(
+    { generation: 2, keys: [next, recovery].map(({ signing }) => signing.publicKey) },
+    owner.signing,
+  );
+  const highest = Number.MAX_SAFE_INTEGER;
+
+  // With and without a recovery key: then rosters before the first succession carry none.
+  test.each([[[]], [[own]]])('does not block the owners who replace it, over a restart too', (before) => {
+    const seenPath = join(mkdtempSync(join(tmpdir(), 'sz-trust-')), 'seen.json');
+    const open = () => start(Witness.open(seenPath, owner.signing.kid));
+    const succession = [...before, handedOver];
+    let { trust } = open();
+    let refused: string[];
+    trust.receiveRoster(roster(highest, { ...(before.length > 0 && { succession: before }) }));
+    device.ownerGeneration = 1;
+    device.rosterVersion = highest;
+    trust.receiveHello(device.hello());
+    expect(trust.device?.behind).toBe(false);
+    expect(trust.seenRoster).toEqual({ rosterVersion: highest, ownerGeneration: 1 });
+    ({ trust, refused } = open());
+    trust.receiveRoster(roster(7, { succession }, next));
+    expect(refused).toEqual([]);
+    expect(trust.seenRoster).toEqual({ rosterVersion: 7, ownerGeneration: 2 });
+    // The device still has the thief's: it is behind, whatever the number says.
+    trust.receiveHello(device.hello());
+    expect(trust.device?.behind).toBe(true);
+    device.ownerGeneration = 2;
+    device.rosterVersion = 7;
+    trust.receiveHello(device.hello());
+    expect(trust.device?.behind).toBe(false);
+    ({ trust, refused } = open());
+    expect(trust.seenRoster).toEqual({ rosterVersion: 7, ownerGeneration: 2 });
+    trust.receiveRoster(roster(highest, { ...(before.length > 0 && { succession: before }) }));
+    trust.receiveRoster(roster(6, { succession }, next));
+    trust.receiveRoster(roster(7, { succession, issued: 2 }, next));
+    trust.receiveRoster(roster(8, { succession: [own] }, recovery));
+    device.ownerGeneration = 1;
+    device.rosterVersion = highest;
+    trust.receiveHello(device.hello());
+    expect(refused).toEqual([
+      'roster NOT_OWNER',
+      'roster STALE_ROSTER',
+      'roster ROSTER_CONFLICT',
+      'roster STALE_ROSTER',
+      'hello STATE_ROLLED_BACK',
+    ]);
+    rmSync(dirname(seenPath), { recursive: true });
+    delete device.ownerGeneration;
+    device.rosterVersion = 5;
+  });
 });

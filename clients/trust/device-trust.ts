@@ -8,9 +8,12 @@ import {
   acceptRoster,
   findDevice,
   findMember,
+  isOlderRoster,
+  rosterOrder,
   type Member,
   type Role,
   type Roster,
+  type RosterOrder,
 } from '../../protocol/messages/roster.js';
 import type { Witness } from '../keys/index.js';
 
@@ -86,6 +89,17 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
     return this.trusted;
   }
 
+  /** Which roster is the newest that is known. */
+  get rosterOrder(): RosterOrder {
+    return rosterOrder(this.newestRoster?.version ?? 0, this.owners);
+  }
+
+  /** The same, as messages to a device tell it. */
+  get seenRoster(): { readonly rosterVersion: number; readonly ownerGeneration?: number } {
+    const { generation, version } = this.rosterOrder;
+    return version === 0 ? { rosterVersion: 0 } : { rosterVersion: version, ownerGeneration: generation };
+  }
+
   /** A member of the newest roster by kid, if it has this role. */
   member(kid: Kid, role: Role): Member | undefined {
     return this.newestRoster === undefined ? undefined : findMember(this.newestRoster, kid, role);
@@ -146,13 +160,14 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
 
   private adopt(message: Uint8Array): void {
     const { roster, owners } = acceptRoster(message, this.owners);
-    const before = this.newestRoster;
-    if (before !== undefined && roster.version < before.version)
+    const before = this.rosterOrder;
+    const next = rosterOrder(roster.version, owners);
+    if (isOlderRoster(next, before))
       throw new SmartZoneError(
         'STALE_ROSTER',
         `version ${roster.version}, version ${before.version} is known`,
       );
-    if (before !== undefined && roster.version === before.version)
+    if (!isOlderRoster(before, next))
       throw new SmartZoneError('ROSTER_CONFLICT', `version ${roster.version}`);
     this.newestRoster = roster;
     this.newestRosterMessage = Uint8Array.from(message);
@@ -172,8 +187,9 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
         `${name}: ${hello.securityLevel}, the roster asks for ${entry.securityLevel}`,
       );
     const seen = this.witness.device(hello.device);
+    const order = { generation: hello.ownerGeneration ?? 0, version: hello.rosterVersion };
     // 0 is "none": after a reset, or before a model is loaded. Only older state in force is state that was put back.
-    if (hello.rosterVersion !== 0 && hello.rosterVersion < seen.roster)
+    if (order.version !== 0 && isOlderRoster(order, { generation: seen.generation, version: seen.roster }))
       throw new SmartZoneError(
         'STATE_ROLLED_BACK',
         `${name}: roster ${hello.rosterVersion}, had ${seen.roster}`,
@@ -186,8 +202,8 @@ export class DeviceTrust extends EventEmitter<DeviceTrustEvents> {
       throw new SmartZoneError('STALE_NONCE', `${name}: the hello of an earlier boot`);
     this.boots.add(toHex(hello.bootNonce));
     DeviceTrust.bound(this.boots);
-    this.witness.sawDevice(hello.device, { roster: hello.rosterVersion, model });
-    this.trusted = { name, kid: hello.device, hello, behind: hello.rosterVersion < roster.version };
+    this.witness.sawDevice(hello.device, { generation: order.generation, roster: order.version, model });
+    this.trusted = { name, kid: hello.device, hello, behind: isOlderRoster(order, this.rosterOrder) };
     this.emit('device', this.trusted);
   }
 

@@ -62,6 +62,11 @@ export class ZoneWatch extends EventEmitter<ZoneWatchEvents> {
     return this.anchor.roster;
   }
 
+  /** See `DeviceTrust.seenRoster`. */
+  get seenRoster(): DeviceTrust['seenRoster'] {
+    return this.anchor.seenRoster;
+  }
+
   /** Undefined until a roster names it. */
   get zone(): Zone | undefined {
     return this.roster && findZone(this.roster, this.which);
@@ -87,13 +92,13 @@ export class ZoneWatch extends EventEmitter<ZoneWatchEvents> {
   }
 
   private receiveRoster(message: Uint8Array): void {
-    const before = this.anchor.roster?.version;
+    const before = this.anchor.roster;
     const { refused, stop } = collectRefusals(this.anchor);
     this.anchor.receiveRoster(message);
     stop();
     // Each device has its own copy on the broker: one that is away still has an older one.
     for (const refusal of refused) if (refusal.error.code !== 'STALE_ROSTER') this.emit('refused', refusal);
-    if (this.anchor.roster === undefined || this.anchor.roster.version === before) return;
+    if (this.anchor.roster === undefined || this.anchor.roster === before) return;
     for (const { trust } of this.trusts.values()) trust.receiveRoster(message);
     for (const [topic, hello] of this.hellos) this.consider(topic, hello);
     this.tell();

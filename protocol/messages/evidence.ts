@@ -11,6 +11,7 @@ import {
   field,
   nonce,
   oneOf,
+  optional,
   refuse,
   struct,
   text,
@@ -42,6 +43,8 @@ export interface Evidence {
   readonly modelSequence: number;
   readonly securityLevel: SecurityLevel;
   readonly items: ReadonlyMap<string, EvidenceItem>;
+  /** Of the roster: present exactly while claimed. */
+  readonly ownerGeneration?: number;
 }
 
 const PROFILE = 'tag:smart-zone.example,2026:eat/1';
@@ -81,6 +84,7 @@ const codec = struct<Token>(
     modelSequence: field(-70003, uint),
     securityLevel: field(-70004, securityLevelCodec),
     items: field(-70005, dictionary(item)),
+    ownerGeneration: optional(-70006, uint),
   },
   [
     [265, PROFILE],

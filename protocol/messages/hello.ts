@@ -29,6 +29,8 @@ export interface Hello {
   readonly inputShape?: InputShape;
   /** Present where it is not `modelSequence`: the device went back to an older model, or the owner raised the floor. */
   readonly modelFloor?: number;
+  /** Of the roster that is in force, or was before a reset: present exactly while claimed. */
+  readonly ownerGeneration?: number;
 }
 
 const codec = struct<Hello>(
@@ -45,6 +47,7 @@ const codec = struct<Hello>(
     claimNonce: optional(11, nonce),
     inputShape: optional(12, inputShapeCodec),
     modelFloor: optional(13, uint),
+    ownerGeneration: optional(14, uint),
   },
   [[1, PROTOCOL_VERSION]],
 );

@@ -18,6 +18,7 @@ export interface ModelOffer {
   readonly sealedKey: Uint8Array;
   readonly rosterVersion: number;
   readonly modelSequence: number;
+  readonly ownerGeneration?: number;
 }
 
 export interface ModelOfferContent {
@@ -26,9 +27,11 @@ export interface ModelOfferContent {
   /** The device's kid (of its Ed25519 key) and its static X25519 key. */
   readonly device: Kid;
   readonly deviceAgreementKey: Uint8Array;
-  /** Highest versions that the publisher has seen: the device refuses an offer that knows more than it does itself. */
+  /** The newest that the publisher has seen: the device refuses an offer that knows more than it does itself. */
   readonly rosterVersion: number;
   readonly modelSequence: number;
+  /** Of that roster; undefined: not known. */
+  readonly ownerGeneration?: number;
 }
 
 /** hpke-context: binds the key to purpose, publisher, device and manifest. */
@@ -56,6 +59,7 @@ const encodeOffer = (offer: ModelOffer): Uint8Array =>
       [2, offer.sealedKey],
       [3, offer.rosterVersion],
       [4, offer.modelSequence],
+      ...(offer.ownerGeneration === undefined ? [] : [[5, offer.ownerGeneration] as const]),
     ]),
   );
 
@@ -68,11 +72,18 @@ export function verifyModelOffer(
   const payload = verifySign1(message, publisherKey, AAD);
   const map = decodeStrict(payload);
   const field = (key: number): unknown => (map instanceof Map ? map.get(key) : undefined);
-  const [digest, sealedKey, roster, sequence] = [field(1), field(2), field(3), field(4)];
+  const [digest, sealedKey, roster, sequence, generation] = [1, 2, 3, 4, 5].map(field);
   if (!(digest instanceof Uint8Array) || digest.length !== 32 || !(sealedKey instanceof Uint8Array))
     throw malformed();
   if (typeof roster !== 'number' || typeof sequence !== 'number') throw malformed();
-  const offer = { manifestDigest: digest, sealedKey, rosterVersion: roster, modelSequence: sequence };
+  if (generation !== undefined && typeof generation !== 'number') throw malformed();
+  const offer = {
+    manifestDigest: digest,
+    sealedKey,
+    rosterVersion: roster,
+    modelSequence: sequence,
+    ...(generation !== undefined && { ownerGeneration: generation }),
+  };
   if (!equalBytes(encodeOffer(offer), payload)) throw malformed();
   return { ...offer, publisher: message.kid };
 }

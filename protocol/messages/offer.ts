@@ -1,7 +1,7 @@
 import type { ChannelId } from '../kid.js';
 import type { AgreementKey, SigningKey } from '../keys.js';
 import type { Randomness } from '../randomness.js';
-import { bytes, channelId, field, struct, uint } from '../schema.js';
+import { bytes, channelId, field, optional, struct, uint } from '../schema.js';
 import { openOfferFor, sealOfferFor, type Receiver, type SealedReceiver } from '../signed.js';
 import { inputShapeCodec, type InputShape } from './input-shape.js';
 
@@ -14,8 +14,9 @@ export interface Offer {
   readonly inputShape: InputShape;
   /** Strictly increasing per sender; milliseconds since 1970 will do. */
   readonly counter: number;
-  /** The highest that the sender has seen: it witnesses a device whose storage was put back. */
+  /** Of the newest that the sender has seen: it witnesses a device whose storage was put back. */
   readonly rosterVersion: number;
+  readonly ownerGeneration?: number;
   readonly modelSequence: number;
   /** Seconds since 1970. */
   readonly time: number;
@@ -29,6 +30,7 @@ export const offerCodec = struct<Offer>({
   rosterVersion: field(5, uint),
   modelSequence: field(6, uint),
   time: field(7, uint),
+  ownerGeneration: optional(8, uint),
 });
 
 /** @param devices prekey, kid and boot nonce of the device. */

@@ -38,6 +38,11 @@ export function sameOwners(a: Owners, b: Owners): boolean {
   );
 }
 
+/** The generation of the link, which nobody has verified. */
+export function generationOf(link: Uint8Array): number {
+  return decodeWith(codec, parseProfiledSign1(link).payload ?? new Uint8Array(0), 'owners').generation;
+}
+
 /**
  * Follows a succession from what is known to its last generation, as the TA does (ta/trust/owners.c).
  * @throws NOT_OWNER where it does not continue what is known; OWNERS_CONFLICT where another set has a known generation;

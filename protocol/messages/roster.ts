@@ -17,7 +17,7 @@ import {
 } from '../schema.js';
 import { keyWithKid, openSigned, sealSigned } from '../signed.js';
 import { securityLevelCodec, type SecurityLevel } from './hello.js';
-import { followSuccession, MOST_LINKS, type Owners } from './owners.js';
+import { followSuccession, generationOf, MOST_LINKS, type Owners } from './owners.js';
 
 export const ROLE_NUMBER = { sensor: 1, rules: 2, publisher: 3 } as const;
 export type Role = keyof typeof ROLE_NUMBER;
@@ -51,9 +51,33 @@ export interface Zone {
 /** As many devices as one offer has recipients. */
 export const MOST_ZONE_DEVICES = 16;
 
-/** Who takes part, as the owner says it. The newest version is in force. */
+/**
+ * What tells which of two rosters is newer: the owners who signed it first, the version only among rosters of the same owners. With
+ * the version alone, whoever stole a key and signed the highest there is could block the owners who replaced that key.
+ */
+export interface RosterOrder {
+  /** Of the owner keys; 0: not known, and versions decide. */
+  readonly generation: number;
+  /** 0: no roster. */
+  readonly version: number;
+}
+
+/**
+ * @param owners those that the roster led to. Rosters of owners who never changed need carry no succession: who knows none of it is
+ *   at generation 1.
+ */
+export function rosterOrder(version: number, owners?: Owners): RosterOrder {
+  return { generation: Math.max(1, owners?.generation ?? 0), version };
+}
+
+export function isOlderRoster(a: RosterOrder, b: RosterOrder): boolean {
+  if (a.generation === 0 || b.generation === 0 || a.generation === b.generation) return a.version < b.version;
+  return a.generation < b.generation;
+}
+
+/** Who takes part, as the owner says it. The newest is in force: see `RosterOrder`. */
 export interface Roster {
-  /** Strictly increasing, from 1. */
+  /** Strictly increasing within a generation of owner keys, from 1. */
   readonly version: number;
   /** Seconds since 1970. */
   readonly issued: number;
@@ -104,7 +128,7 @@ export function signRoster(roster: Roster, owner: SigningKey): Uint8Array {
 /**
  * Verifies a roster, following the succession that it carries from the owners that are known.
  * @returns the roster, and the owners that are known from then on
- * @throws NOT_OWNER, OWNERS_CONFLICT, BAD_SIGNATURE and the form's
+ * @throws NOT_OWNER, OWNERS_CONFLICT, BAD_SIGNATURE and the form's; STALE_ROSTER where it ends before the owners that are known
  */
 export function acceptRoster(
   raw: Uint8Array,
@@ -115,6 +139,9 @@ export function acceptRoster(
     owners = followSuccession(known, succession);
     return ownerKey(owners.keys, signer);
   });
+  const last = roster.succession?.at(-1);
+  if (last !== undefined && generationOf(last) < owners.generation)
+    throw new SmartZoneError('STALE_ROSTER', `of owner keys of generation ${generationOf(last)}`);
   return { roster, owners };
 }
 

@@ -1,6 +1,6 @@
 import type { Kid } from '../kid.js';
 import type { SigningKey } from '../keys.js';
-import { field, kid, nonce, publicKey, struct, uint } from '../schema.js';
+import { field, kid, nonce, optional, publicKey, struct, uint } from '../schema.js';
 import { openSigned, sealSigned } from '../signed.js';
 
 /** A rules host's freshness: label offers are sealed to its prekey and echo its nonce; retained. */
@@ -11,8 +11,9 @@ export interface RulesHello {
   readonly prekey: Uint8Array;
   /** Milliseconds since 1970, strictly increasing. */
   readonly time: number;
-  /** The highest that this host has seen. */
+  /** Of the newest that this host has seen. */
   readonly rosterVersion: number;
+  readonly ownerGeneration?: number;
   readonly modelSequence: number;
 }
 
@@ -23,6 +24,7 @@ const codec = struct<RulesHello>({
   time: field(4, uint),
   rosterVersion: field(5, uint),
   modelSequence: field(6, uint),
+  ownerGeneration: optional(7, uint),
 });
 
 export function signRulesHello(hello: RulesHello, rulesHost: SigningKey): Uint8Array {

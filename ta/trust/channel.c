@@ -143,7 +143,7 @@ void sz_channel_keep_label(struct sz_channel *channel, uint64_t number, const ui
 static bool in_force(const struct sz_channel_terms *terms)
 {
     const struct sz_zone *const zone = sz_roster_zone(terms->audience);
-    return zone != NULL && zone->since <= terms->roster;
+    return zone != NULL && !sz_roster_older(terms->roster, zone->since);
 }
 
 void sz_channel_close_unauthorised(void)

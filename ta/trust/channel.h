@@ -9,6 +9,7 @@
 #include "models/model.h"
 #include "trust/cose_record.h"
 #include "trust/number_window.h"
+#include "trust/roster_order.h"
 
 enum {
     SZ_MAX_CHANNELS = 256,
@@ -32,8 +33,8 @@ struct sz_channel_terms {
     uint8_t audience[SZ_KID_SIZE]; /* the device's kid, or a zone's id */
     bool zone;                     /* which of both */
     uint8_t key[SZ_AES_KEY_SIZE];
-    uint64_t counter; /* of the offer */
-    uint64_t roster;  /* that the sensor knew */
+    uint64_t counter;              /* of the offer */
+    struct sz_roster_order roster; /* that the sensor knew */
     struct sz_input_shape shape;
 };
 

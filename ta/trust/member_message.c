@@ -3,9 +3,21 @@
 #include "trust/signed.h"
 #include "trust/state.h"
 
-enum sz_code sz_witness_check(uint64_t roster, uint64_t model)
+bool sz_witness_read_generation(struct sz_cbor_reader *r, int64_t key, struct sz_roster_order *roster)
 {
-    return roster > sz_roster_version() || model > sz_state()->model_floor ? SZ_STATE_ROLLED_BACK : SZ_OK;
+    const bool said = sz_cbor_optional_key(r, key);
+    roster->generation = said ? sz_cbor_uint(r) : sz_state()->owners.generation;
+    if (said && roster->generation == 0) {
+        sz_cbor_fail(r, SZ_MALFORMED);
+    }
+    return said;
+}
+
+enum sz_code sz_witness_check(struct sz_roster_order roster, uint64_t model)
+{
+    return sz_roster_older(sz_roster_in_force(), roster) || model > sz_state()->model_floor
+               ? SZ_STATE_ROLLED_BACK
+               : SZ_OK;
 }
 
 enum sz_code sz_member_message_open(struct sz_bytes message, const char *purpose, enum sz_role role,

@@ -12,8 +12,12 @@ enum sz_code sz_member_message_open(struct sz_bytes message, const char *purpose
                                     struct sz_sign1 *sign1, const struct sz_member **member,
                                     uint8_t digest[SZ_SHA256_SIZE], bool *again);
 
+/* Reads the optional member `key`: the owner generation of the roster that the sender has seen, ours where it
+ * says none. True: it was there. */
+bool sz_witness_read_generation(struct sz_cbor_reader *r, int64_t key, struct sz_roster_order *roster);
+
 /* Clients are the witnesses of rollback: STATE_ROLLED_BACK where one has seen a newer roster or model than
  * ours, which proves that ours was put back. */
-enum sz_code sz_witness_check(uint64_t roster, uint64_t model);
+enum sz_code sz_witness_check(struct sz_roster_order roster, uint64_t model);
 
 #endif

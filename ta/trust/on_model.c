@@ -6,7 +6,7 @@
 #include "trust/cbor_read.h"
 #include "trust/cbor_write.h"
 #include "trust/cose_encrypt.h"
-#include "trust/roster.h"
+#include "trust/member_message.h"
 #include "trust/signed.h"
 #include "trust/state.h"
 #include "trust/trial.h"
@@ -54,7 +54,8 @@ void sz_session_ended(uintptr_t session)
 struct model_offer {
     uint8_t digest[SZ_SHA256_SIZE];
     struct sz_bytes encrypted;
-    uint64_t roster, model;
+    struct sz_roster_order roster;
+    uint64_t model;
 };
 
 static enum sz_code read_offer(struct sz_bytes payload, struct model_offer *out)
@@ -62,18 +63,22 @@ static enum sz_code read_offer(struct sz_bytes payload, struct model_offer *out)
     struct sz_cbor_reader r = sz_cbor_reader(payload);
     const enum sz_code code = sz_cbor_check(payload);
     const uint8_t *digest;
+    size_t pairs;
     if (code != SZ_OK) {
         return code;
     }
-    sz_cbor_map_of(&r, 4);
+    pairs = sz_cbor_map(&r);
     sz_cbor_key(&r, 1);
     digest = sz_cbor_bstr_of(&r, SZ_SHA256_SIZE);
     sz_cbor_key(&r, 2);
     out->encrypted = sz_cbor_bstr(&r);
     sz_cbor_key(&r, 3);
-    out->roster = sz_cbor_uint(&r);
+    out->roster.version = sz_cbor_uint(&r);
     sz_cbor_key(&r, 4);
     out->model = sz_cbor_uint(&r);
+    if (pairs != 4u + sz_witness_read_generation(&r, 5, &out->roster)) {
+        sz_cbor_fail(&r, SZ_MALFORMED);
+    }
     if (sz_cbor_done(&r) == SZ_OK) {
         memcpy(out->digest, digest, SZ_SHA256_SIZE);
     }
@@ -118,8 +123,9 @@ static enum sz_code open_offer(struct sz_bytes message, const struct sz_member *
     if (memcmp(offer.digest, manifest->digest, SZ_SHA256_SIZE) != 0) {
         return SZ_MODEL_DIGEST;
     }
-    if (offer.roster > sz_roster_version() || offer.model > state->model_floor) {
-        return SZ_STATE_ROLLED_BACK;
+    code = sz_witness_check(offer.roster, offer.model);
+    if (code != SZ_OK) {
+        return code;
     }
     code = unwrap(offer.encrypted, publisher, manifest, &state->agreement, state->signing.kid, key);
     if (code == SZ_STALE_NONCE && state->has_former) {

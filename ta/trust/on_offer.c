@@ -20,7 +20,8 @@ struct offer {
     uint8_t id[SZ_CHANNEL_ID_SIZE];
     uint8_t secret[SZ_KEY_SIZE];
     struct sz_input_shape shape;
-    uint64_t counter, roster, model, time;
+    struct sz_roster_order roster;
+    uint64_t counter, model, time;
 };
 
 static enum sz_code read_offer(struct sz_bytes plaintext, struct offer *out)
@@ -28,10 +29,11 @@ static enum sz_code read_offer(struct sz_bytes plaintext, struct offer *out)
     struct sz_cbor_reader r = sz_cbor_reader(plaintext);
     const enum sz_code code = sz_cbor_check(plaintext);
     const uint8_t *id, *secret;
+    size_t pairs;
     if (code != SZ_OK) {
         return code;
     }
-    sz_cbor_map_of(&r, 7);
+    pairs = sz_cbor_map(&r);
     sz_cbor_key(&r, 1);
     id = sz_cbor_bstr_of(&r, SZ_CHANNEL_ID_SIZE);
     sz_cbor_key(&r, 2);
@@ -41,11 +43,14 @@ static enum sz_code read_offer(struct sz_bytes plaintext, struct offer *out)
     sz_cbor_key(&r, 4);
     out->counter = sz_cbor_uint(&r);
     sz_cbor_key(&r, 5);
-    out->roster = sz_cbor_uint(&r);
+    out->roster.version = sz_cbor_uint(&r);
     sz_cbor_key(&r, 6);
     out->model = sz_cbor_uint(&r);
     sz_cbor_key(&r, 7);
     out->time = sz_cbor_uint(&r);
+    if (pairs != 7u + sz_witness_read_generation(&r, 8, &out->roster)) {
+        sz_cbor_fail(&r, SZ_MALFORMED);
+    }
     if (sz_cbor_done(&r) != SZ_OK) {
         return sz_cbor_error(&r);
     }
@@ -86,7 +91,7 @@ static enum sz_code check_offer(const uint8_t sensor[SZ_KID_SIZE], const struct 
     if (code == SZ_OK) {
         code = sz_witness_check(offer->roster, offer->model);
     }
-    if (code == SZ_OK && audience->zone != NULL && offer->roster < audience->zone->since) {
+    if (code == SZ_OK && audience->zone != NULL && sz_roster_older(offer->roster, audience->zone->since)) {
         code = SZ_STALE_ROSTER; /* it may be sealed to a device that has left the zone since */
     }
     if (code == SZ_OK && sz_model_active() && !sz_input_shape_equal(&offer->shape, sz_model_input())) {

@@ -15,17 +15,19 @@ enum { PLAINTEXT_MAX = 256 };
 
 struct rules_hello {
     const uint8_t *device, *nonce, *prekey;
-    uint64_t time, roster, model;
+    struct sz_roster_order roster;
+    uint64_t time, model;
 };
 
 static enum sz_code read_rules_hello(struct sz_bytes payload, struct rules_hello *out)
 {
     struct sz_cbor_reader r = sz_cbor_reader(payload);
     const enum sz_code code = sz_cbor_check(payload);
+    size_t pairs;
     if (code != SZ_OK) {
         return code;
     }
-    sz_cbor_map_of(&r, 6);
+    pairs = sz_cbor_map(&r);
     sz_cbor_key(&r, 1);
     out->device = sz_cbor_bstr_of(&r, SZ_KID_SIZE);
     sz_cbor_key(&r, 2);
@@ -35,9 +37,12 @@ static enum sz_code read_rules_hello(struct sz_bytes payload, struct rules_hello
     sz_cbor_key(&r, 4);
     out->time = sz_cbor_uint(&r);
     sz_cbor_key(&r, 5);
-    out->roster = sz_cbor_uint(&r);
+    out->roster.version = sz_cbor_uint(&r);
     sz_cbor_key(&r, 6);
     out->model = sz_cbor_uint(&r);
+    if (pairs != 6u + sz_witness_read_generation(&r, 7, &out->roster)) {
+        sz_cbor_fail(&r, SZ_MALFORMED);
+    }
     return sz_cbor_done(&r);
 }
 

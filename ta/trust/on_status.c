@@ -69,7 +69,7 @@ enum sz_code sz_on_hello(struct sz_call *call)
     const bool unclaimed = state->owners.count == 0;
     struct sz_cbor_writer w = sz_cbor_writer(payload, sizeof payload);
     const bool went_back = state->model_floor != state->model.sequence;
-    sz_cbor_put_map(&w, 10u + unclaimed + sz_model_active() + went_back);
+    sz_cbor_put_map(&w, 11u + sz_model_active() + went_back); /* 11 or 14, always one of both */
     put_number(&w, 1, 1);
     put_bytes(&w, 2, state->signing.public_key, SZ_KEY_SIZE);
     put_bytes(&w, 3, state->agreement.public_key, SZ_KEY_SIZE);
@@ -91,6 +91,9 @@ enum sz_code sz_on_hello(struct sz_call *call)
     }
     if (went_back) {
         put_number(&w, 13, state->model_floor);
+    }
+    if (!unclaimed) {
+        put_number(&w, 14, state->owners.generation);
     }
     return sign_reply(call, &w, "hello");
 }
@@ -126,7 +129,7 @@ enum sz_code sz_on_evidence(struct sz_call *call)
     if (code != SZ_OK) {
         return code;
     }
-    sz_cbor_put_map(&w, 12);
+    sz_cbor_put_map(&w, 12u + (sz_state()->owners.count > 0));
     put_bytes(&w, 10, call->message.at, call->message.length);
     put_bytes(&w, 256, ueid, sizeof ueid);
     put_number(&w, 263, 0); /* debug enabled: a TA cannot tell, so it does not promise */
@@ -144,6 +147,9 @@ enum sz_code sz_on_evidence(struct sz_call *call)
     put_number(&w, -70004, sz_security_level());
     sz_cbor_put_int(&w, -70005);
     sz_security_items_write(&w);
+    if (sz_state()->owners.count > 0) {
+        put_number(&w, -70006, sz_state()->owners.generation);
+    }
     return sign_reply(call, &w, "evidence");
 }
 

@@ -71,7 +71,7 @@ static enum sz_code read_link(struct sz_bytes payload, struct sz_owners *out)
     return sz_cbor_done(&r);
 }
 
-static enum sz_code follow_link(struct sz_bytes message, struct sz_owners *owners)
+static enum sz_code follow_link(struct sz_bytes message, struct sz_owners *owners, uint64_t *generation)
 {
     struct sz_sign1 sign1;
     struct sz_owners next;
@@ -79,6 +79,9 @@ static enum sz_code follow_link(struct sz_bytes message, struct sz_owners *owner
     enum sz_code code = sz_sign1_read(message, &sign1);
     if (code == SZ_OK) {
         code = read_link(sign1.payload, &next);
+    }
+    if (code == SZ_OK) {
+        *generation = next.generation;
     }
     if (code != SZ_OK || next.generation < owners->generation) {
         return code;
@@ -97,12 +100,13 @@ static enum sz_code follow_link(struct sz_bytes message, struct sz_owners *owner
     return code;
 }
 
-enum sz_code sz_owners_follow(struct sz_bytes roster, struct sz_owners *owners)
+enum sz_code sz_owners_follow(struct sz_bytes roster, struct sz_owners *owners, uint64_t *generation)
 {
     struct sz_cbor_reader r = sz_cbor_reader(roster);
     const size_t pairs = sz_cbor_map(&r);
     size_t links;
     enum sz_code code = SZ_OK;
+    *generation = owners->generation;
     for (size_t i = 0; i < pairs && sz_cbor_ok(&r); i++) {
         if (!sz_cbor_optional_key(&r, ROSTER_SUCCESSION)) {
             (void)sz_cbor_skip(&r);
@@ -118,7 +122,7 @@ enum sz_code sz_owners_follow(struct sz_bytes roster, struct sz_owners *owners)
         }
         for (size_t link = 0; link < links && code == SZ_OK && sz_cbor_ok(&r); link++) {
             const struct sz_bytes message = sz_cbor_bstr(&r);
-            code = sz_cbor_ok(&r) ? follow_link(message, owners) : SZ_OK;
+            code = sz_cbor_ok(&r) ? follow_link(message, owners, generation) : SZ_OK;
         }
         break;
     }

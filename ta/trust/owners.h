@@ -26,7 +26,8 @@ void sz_owners_read_keys(struct sz_cbor_reader *r, struct sz_owners *out);
  * the last generation that they lead to: each is signed by a key of the generation before. Older links are
  * passed over. NOT_OWNER where they do not continue what is known, OWNERS_CONFLICT where another set has the
  * generation of *owners, BAD_SIGNATURE and the form's. *owners says nothing after an error. The payload was
- * checked (sz_cbor_check()), not verified. */
-enum sz_code sz_owners_follow(struct sz_bytes roster, struct sz_owners *owners);
+ * checked (sz_cbor_check()), not verified. *generation: the roster's own, that of its last link; *owners'
+ * where it has none. Lower than *owners': the roster is older than they are, whoever signed it. */
+enum sz_code sz_owners_follow(struct sz_bytes roster, struct sz_owners *owners, uint64_t *generation);
 
 #endif

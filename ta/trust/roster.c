@@ -181,7 +181,7 @@ static enum sz_code parse(struct sz_bytes payload, struct roster *out)
     if (succession) {
         read_succession(&r);
     }
-    if (pairs != 5u + lease + succession || out->version == 0) {
+    if (pairs != 5u + lease + succession || out->version == 0 || out->version > SZ_ROSTER_VERSION_MAX) {
         sz_cbor_fail(&r, SZ_MALFORMED);
     }
     return sz_cbor_done(&r);
@@ -193,11 +193,12 @@ static enum sz_code verify(struct sz_bytes message, struct sz_sign1 *sign1, stru
 {
     enum sz_code code = sz_sign1_read(message, sign1);
     const uint8_t *signer;
+    uint64_t generation;
     *owners = sz_state()->owners;
     if (code == SZ_OK && sz_owners_find(owners, sign1->kid) == NULL) {
         code = sz_cbor_check(sign1->payload);
         if (code == SZ_OK) {
-            code = sz_owners_follow(sign1->payload, owners);
+            code = sz_owners_follow(sign1->payload, owners, &generation);
         }
     }
     if (code != SZ_OK) {
@@ -210,7 +211,8 @@ static enum sz_code verify(struct sz_bytes message, struct sz_sign1 *sign1, stru
 static void put_in_force(void)
 {
     incoming.in_force_at = sz_uptime_ms();
-    sz_zones_succeed(&current.zones, &incoming.zones, incoming.version);
+    sz_zones_succeed(&current.zones, &incoming.zones,
+                     (struct sz_roster_order){sz_state()->owners.generation, incoming.version});
     current = incoming;
     sz_calendar_owner(current.issued);
 }
@@ -270,26 +272,32 @@ enum sz_code sz_roster_accept(struct sz_bytes message, enum sz_roster_change *ch
     const struct sz_bytes stored = sz_state()->roster;
     struct sz_owners owners;
     struct sz_sign1 sign1;
+    uint64_t generation = 0;
     enum sz_code code = verify(message, &sign1, &owners);
     *change = SZ_ROSTER_SAME;
     if (code == SZ_OK) {
         code = parse(sign1.payload, &incoming);
     }
     if (code == SZ_OK) {
-        code = sz_owners_follow(sign1.payload, &owners);
+        code = sz_owners_follow(sign1.payload, &owners, &generation);
     }
     if (code == SZ_OK && sz_owners_find(&owners, sign1.kid) == NULL) {
         code = SZ_NOT_OWNER; /* names successors, and is not of them */
     }
+    if (code == SZ_OK && generation < owners.generation) {
+        code = SZ_STALE_ROSTER; /* of before a succession, signed by a key that it kept */
+    }
     if (code != SZ_OK) {
         return code;
     }
-    if (incoming.version == current.version) {
+    /* The floor is one of the present owners: they come with a roster, or with a claim, which has none. */
+    const bool succeeds = owners.generation > sz_state()->owners.generation;
+    if (!succeeds && incoming.version == current.version) {
         const bool same =
             stored.length == message.length && memcmp(stored.at, message.at, message.length) == 0;
         return same ? SZ_OK : SZ_ROSTER_CONFLICT;
     }
-    if (incoming.version <= sz_state()->roster_floor) { /* after a reset too */
+    if (!succeeds && incoming.version <= sz_state()->roster_floor) { /* after a reset too */
         return SZ_STALE_ROSTER;
     }
     if (!incoming.lists_us && !incoming.lists_next) {
@@ -311,6 +319,11 @@ void sz_roster_clear(void)
 uint64_t sz_roster_version(void)
 {
     return current.version;
+}
+
+struct sz_roster_order sz_roster_in_force(void)
+{
+    return (struct sz_roster_order){sz_state()->owners.generation, current.version};
 }
 
 const struct sz_member *sz_roster_find(const uint8_t kid[SZ_KID_SIZE])

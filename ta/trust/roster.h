@@ -2,6 +2,7 @@
 #ifndef SZ_ROSTER_H
 #define SZ_ROSTER_H
 
+#include "trust/roster_order.h"
 #include "trust/zones.h"
 
 enum { SZ_MAX_MEMBERS = 128, SZ_MAX_DEVICES = 64 };
@@ -27,15 +28,17 @@ enum sz_roster_change {
 };
 
 /* Verifies a signed roster, follows the succession of owners that it carries, stores both and puts them in
- * force. A roster that lists the device's next keys puts them in place; one that does not list the former
- * ones any more ends them. NOT_OWNER, OWNERS_CONFLICT, STALE_ROSTER, ROSTER_CONFLICT, NOT_IN_ROSTER,
- * LIMIT_REACHED, BAD_KEY, STORAGE_FAILED and the form's. */
+ * force. Newer is what sz_roster_older() says: under later owners a version may be any. A roster that lists
+ * the device's next keys puts them in place; one that does not list the former ones any more ends them.
+ * NOT_OWNER, OWNERS_CONFLICT, STALE_ROSTER, ROSTER_CONFLICT, NOT_IN_ROSTER, LIMIT_REACHED, BAD_KEY,
+ * STORAGE_FAILED and the form's. */
 enum sz_code sz_roster_accept(struct sz_bytes message, enum sz_roster_change *change);
 
 /* Nobody may talk to the device any more (reset, new identity). Memory only. */
 void sz_roster_clear(void);
 
 uint64_t sz_roster_version(void); /* 0: none */
+struct sz_roster_order sz_roster_in_force(void);
 const struct sz_member *sz_roster_find(const uint8_t kid[SZ_KID_SIZE]);
 
 /* The zone of this id, if it lists this device; NULL otherwise. */

@@ -59,11 +59,11 @@ static bool keeps_all(const struct sz_zone *before, const struct sz_zone *next)
     return true;
 }
 
-void sz_zones_succeed(const struct sz_zones *before, struct sz_zones *next, uint64_t version)
+void sz_zones_succeed(const struct sz_zones *before, struct sz_zones *next, struct sz_roster_order roster)
 {
     for (uint32_t i = 0; i < next->count; i++) {
         struct sz_zone *const zone = &next->zones[i];
         const struct sz_zone *const old = sz_zone_find(before, zone->id);
-        zone->since = old != NULL && keeps_all(old, zone) ? old->since : version;
+        zone->since = old != NULL && keeps_all(old, zone) ? old->since : roster;
     }
 }

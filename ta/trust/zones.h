@@ -5,6 +5,7 @@
 
 #include "trust/cbor_read.h"
 #include "trust/kid.h"
+#include "trust/roster_order.h"
 
 enum {
     SZ_MAX_ZONES = 16,
@@ -13,7 +14,7 @@ enum {
 
 struct sz_zone {
     uint8_t id[SZ_KID_SIZE];
-    uint64_t since; /* version of the roster by which a device last left it, or by which it came to be */
+    struct sz_roster_order since; /* the roster by which a device last left it, or by which it came to be */
     uint32_t device_count;
     uint8_t devices[SZ_MAX_ZONE_DEVICES][SZ_KID_SIZE];
 };
@@ -30,8 +31,8 @@ bool sz_zone_lists(const struct sz_zone *zone, const uint8_t device[SZ_KID_SIZE]
 
 const struct sz_zone *sz_zone_find(const struct sz_zones *zones, const uint8_t id[SZ_KID_SIZE]);
 
-/* Sets `since` of what is in `next`, the zones of the roster `version` that takes the place of `before`. A
+/* Sets `since` of what is in `next`, the zones of the roster that takes the place of the one with `before`. A
  * device that leaves a zone keeps the keys of its channels: they must not be used any more. */
-void sz_zones_succeed(const struct sz_zones *before, struct sz_zones *next, uint64_t version);
+void sz_zones_succeed(const struct sz_zones *before, struct sz_zones *next, struct sz_roster_order roster);
 
 #endif

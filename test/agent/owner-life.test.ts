@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import type { Agent } from '../../agent/agent.js';
 import { generateKeys, publicOf, type PartyKeys } from '../../clients/keys/index.js';
 import type { BrokerLink } from '../../clients/link/index.js';
-import { isSmartZoneError, Owner } from '../../clients/owner/index.js';
+import { deviceStates, isSmartZoneError, Owner } from '../../clients/owner/index.js';
 import { RulesClient, type LabelEvent } from '../../clients/rules/index.js';
 import { SensorClient } from '../../clients/sensor/index.js';
 import { toHex } from '../../protocol/bytes.js';
 import { verifyHello, type VerifiedHello } from '../../protocol/messages/hello.js';
-import { signRoster } from '../../protocol/messages/roster.js';
+import { parseProfiledSign1 } from '../../protocol/cose/sign1.js';
+import { readRoster, signRoster } from '../../protocol/messages/roster.js';
 import { Topics } from '../../protocol/topics.js';
 import { until } from '../support/party-fixture.js';
 import { brokers } from './brokers.js';
@@ -274,6 +275,50 @@ describe("the owner's keys", () => {
     await owner.publishRoster(link);
     await labelled();
     expect(hello().rosterVersion).toBe(owner.rosterVersion);
+  });
+
+  test('a stolen key that signs the highest version there is blocks nobody who replaces it', async () => {
+    const stolen = generateKeys('owner', 'soon stolen');
+    await owner.rotateKey(link, stolen, [publicOf(recovery)]);
+    owner = Owner.open({ keys: stolen, bookPath: bookPath() });
+    await taken();
+    const thief = await device.link('thief with a key');
+    const { payload } = parseProfiledSign1(owner.roster ?? new Uint8Array());
+    const content = { ...readRoster(payload ?? new Uint8Array()), version: Number.MAX_SAFE_INTEGER };
+    const highest = signRoster(content, stolen.signing);
+    await thief.publish(topics.roster, highest, { retain: true });
+    // And where the recovery will look.
+    const emptied = signRoster({ ...content, members: [] }, stolen.signing);
+    await thief.publish('smartzone/thief/roster', emptied, { retain: true });
+    await until(() => hello().rosterVersion === Number.MAX_SAFE_INTEGER, "the thief's roster");
+    await labelled();
+    const [state] = await deviceStates(owner, link, 500);
+    expect(state?.trouble).toContain(
+      `its roster is ${Number.MAX_SAFE_INTEGER}, and this book's newest ${owner.rosterVersion}: who else has an owner key?`,
+    );
+    const { generation } = owner.owners;
+    const keys = generateKeys('owner', 'after the theft');
+    const version = await owner.rotateKey(link, keys, [publicOf(recovery)]);
+    owner = Owner.open({ keys, bookPath: bookPath() });
+    await taken();
+    expect(version).toBeLessThan(Number.MAX_SAFE_INTEGER);
+    expect(hello().ownerGeneration).toBe(generation + 1);
+    expect(await owner.evidence(link, 'test')).toMatchObject({
+      rosterVersion: version,
+      ownerGeneration: generation + 1,
+    });
+    await labelled();
+    // Members and devices are the owner's again, also for a client that has seen nothing, or the thief's roster first.
+    await thief.publish(topics.roster, highest, { retain: true });
+    const late = generateKeys('sensor', 'after the theft');
+    const lateLink = await device.link('late owner');
+    const enrolled = owner.enrol(lateLink, publicOf(late));
+    await enrolled;
+    await labelled(2, await newSensor(late));
+    await owner.revoke(link, 'after the theft');
+    await taken();
+    await labelled();
+    expect((await deviceStates(owner, link, 500))[0]?.trouble).toEqual([]);
   });
 
   test('a device and a client that were away follow over several generations, from the retained roster alone', async () => {

@@ -25,6 +25,7 @@ export class MessageDevice {
   bootNonce = random(16);
   prekey = AgreementKey.generate();
   rosterVersion = 0;
+  ownerGeneration?: number;
   modelSequence = 1;
   model = random(32);
   inputShape: InputShape | undefined = { format: 'u8', dims: [2, 2, 1] };
@@ -59,6 +60,7 @@ export class MessageDevice {
         bootNonce: this.bootNonce,
         prekey: this.prekey.publicKey,
         rosterVersion: this.rosterVersion,
+        ...(this.ownerGeneration !== undefined && { ownerGeneration: this.ownerGeneration }),
         modelSequence: this.modelSequence,
         taVersion: '0.1.0',
         securityLevel: 0,

@@ -30,6 +30,7 @@ import {
   verifyLabel,
   verifyOwnerReply,
   type Kid,
+  type Zone,
 } from '../../protocol/index.js';
 import {
   importTflite,
@@ -149,12 +150,14 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
       issued = seconds(),
       devices,
       succession,
+      zones = [],
     }: {
       key?: SigningKey;
       issued?: number;
       /** Default: the keys that the device has now. */
       devices?: readonly DeviceKeys[];
       succession?: readonly Uint8Array[];
+      zones?: readonly Zone[];
     } = {},
   ): Promise<Uint8Array> {
     const listed = devices ?? [await this.hello()];
@@ -175,7 +178,7 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
           securityLevel: 0,
           name: 'device',
         })),
-        zones: [],
+        zones,
         ...(lease !== undefined && { lease }),
         ...(succession !== undefined && { succession }),
       },
@@ -227,6 +230,7 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
     options: {
       counter?: number;
       rosterVersion?: number;
+      ownerGeneration?: number;
       modelSequence?: number;
       format?: Format;
       dims?: readonly number[];
@@ -244,6 +248,7 @@ export class DeviceUnderTest<Ta extends TaCalls = TaHost> {
         inputShape: { format: options.format ?? 'u8', dims: options.dims ?? [128, 128, 3] },
         counter,
         rosterVersion: options.rosterVersion ?? hello.rosterVersion,
+        ...(options.ownerGeneration !== undefined && { ownerGeneration: options.ownerGeneration }),
         modelSequence: options.modelSequence ?? hello.modelSequence,
         time: options.time ?? seconds(),
       },

@@ -2,8 +2,25 @@
  * The owner's keys give way to others, generation by generation: a device follows from one roster alone, however long it was away, and
  * whoever was replaced says nothing any more.
  */
-import { codeName, signOwners, SigningKey } from '../../protocol/index.js';
-import { DeviceUnderTest, expectOk, party } from './device-under-test.js';
+import { randomBytes } from 'node:crypto';
+import {
+  asChannelId,
+  asKid,
+  type CborValue,
+  type ChannelId,
+  codeName,
+  decodeStrict,
+  encodeDeterministic,
+  type Kid,
+  parseProfiledSign1,
+  purposeAad,
+  sealSign1,
+  sealZoneOffer,
+  signOwners,
+  SigningKey,
+  signRulesHello,
+} from '../../protocol/index.js';
+import { DeviceUnderTest, expectOk, party, seconds } from './device-under-test.js';
 import { TaHost, type TaReply } from './ta-host.js';
 
 /** A refusal's name; undefined where there is none. */
@@ -19,6 +36,8 @@ const stranger = SigningKey.generate();
 let device: DeviceUnderTest;
 let first: SigningKey;
 const sensor = party('sensor');
+const rules = party('rules');
+const publisher = party('publisher');
 
 beforeEach(async () => {
   device = new DeviceUnderTest(TaHost.create());
@@ -114,10 +133,166 @@ test('the first of two successions counts: a fork is told apart from a stranger'
   );
 });
 
-test('a succession with an older roster changes no owner', async () => {
-  expectOk(await send(5, first));
-  expect(status(await send(4, second, links().slice(0, 2)))).toBe('STALE_ROSTER');
+test('a succession with a roster that is refused changes no owner', async () => {
+  const elsewhere = await device.signedRoster([sensor], 5, undefined, {
+    key: second,
+    devices: [],
+    succession: links().slice(0, 2),
+  });
+  expect(status(await device.ta.call('ROSTER', elsewhere))).toBe('NOT_IN_ROSTER');
   expectOk(await send(6, first));
+});
+
+describe('a stolen key that signed the highest version', () => {
+  /** The owner's own set, then the next one, which keeps the recovery key. */
+  const toSecond = (): Uint8Array[] => links().slice(0, 2);
+
+  test('does not block the owners who replace it', async () => {
+    const stolen = await device.signedRoster([sensor], Number.MAX_SAFE_INTEGER, undefined, { key: first });
+    expectOk(await device.ta.call('ROSTER', stolen));
+    expect(status(await send(7, first))).toBe('STALE_ROSTER');
+    expectOk(await send(7, second, toSecond()));
+    for (const restarted of [false, true]) {
+      if (restarted) expect((await device.ta.restart()).result).toBe(0);
+      expect(await device.hello()).toMatchObject({ rosterVersion: 7, ownerGeneration: 2 });
+      expect(status(await device.ta.call('ROSTER', stolen))).toBe('NOT_OWNER');
+      // From here on versions count again, under any key of the new set.
+      expect(status(await send(6, second))).toBe('STALE_ROSTER');
+      expect(status(await send(7, recovery))).toBe('ROSTER_CONFLICT');
+    }
+    expectOk(await send(8, recovery));
+    expect(await reset(second)).toBeUndefined();
+    expect(status(await send(8, second, toSecond()))).toBe('STALE_ROSTER');
+    expectOk(await send(9, second, toSecond()));
+  });
+
+  test('a version that no client can hold is none', async () => {
+    for (const version of [0, 2n ** 53n, 2n ** 64n - 1n]) {
+      const { payload } = parseProfiledSign1(await device.signedRoster([sensor], 9));
+      const members = decodeStrict(payload ?? new Uint8Array(0)) as Map<number, CborValue>;
+      members.set(1, version);
+      const roster = sealSign1(encodeDeterministic(members), first, purposeAad('roster'));
+      expect(status(await device.ta.call('ROSTER', roster))).toBe('MALFORMED');
+    }
+    expect((await device.hello()).rosterVersion).toBe(1);
+  });
+
+  test('nor does the same version, and a roster of before counts by no key that stayed', async () => {
+    expectOk(await send(7, first));
+    expectOk(await send(7, second, toSecond()));
+    expect(status(await send(8, recovery, [link(1, [first, recovery], first)]))).toBe('STALE_ROSTER');
+    expect((await device.hello()).rosterVersion).toBe(7);
+  });
+
+  test('what members have seen is compared in the same order', async () => {
+    expectOk(await send(7, second, toSecond(), [sensor, publisher, rules]));
+    const offer = async (
+      ownerGeneration: number | undefined,
+      rosterVersion: number,
+    ): Promise<string | undefined> =>
+      status(
+        await device.ta.call(
+          'OFFER',
+          (
+            await device.sealOffer(sensor, {
+              rosterVersion,
+              ...(ownerGeneration !== undefined && { ownerGeneration }),
+            })
+          ).offer,
+        ),
+      );
+    const hello = await device.hello();
+    const askedBy = async (ownerGeneration: number, rosterVersion: number): Promise<string | undefined> =>
+      status(
+        await device.ta.call(
+          'RULES_HELLO',
+          signRulesHello(
+            {
+              device: hello.device,
+              freshNonce: new Uint8Array(16),
+              prekey: rules.agreement.publicKey,
+              time: device.counter(),
+              rosterVersion,
+              ownerGeneration,
+              modelSequence: 0,
+            },
+            rules.signing,
+          ),
+        ),
+      );
+    for (const say of [offer, askedBy]) {
+      expect(await say(1, Number.MAX_SAFE_INTEGER)).toBeUndefined();
+      expect(await say(2, 7)).toBeUndefined();
+      expect(await say(2, 8)).toBe('STATE_ROLLED_BACK');
+      expect(await say(3, 1)).toBe('STATE_ROLLED_BACK');
+      expect(await say(0, 1)).toBe('MALFORMED');
+    }
+    // Who does not say whose roster it was means the present owners.
+    expect(await offer(undefined, 8)).toBe('STATE_ROLLED_BACK');
+    expect(await offer(undefined, 7)).toBeUndefined();
+  });
+
+  test('a zone that it changed is open to the offers of later rosters, and closed to the channels of its own', async () => {
+    const zone = asKid(new Uint8Array(8).fill(7));
+    const kid = (await device.hello()).device;
+    const publish = async (
+      version: number,
+      devices: readonly Kid[],
+      key: SigningKey,
+      succession?: readonly Uint8Array[],
+    ): Promise<void> => {
+      const zones = [{ id: zone, devices, name: 'porch' }];
+      const roster = await device.signedRoster([sensor], version, undefined, {
+        key,
+        zones,
+        ...(succession && { succession }),
+      });
+      expectOk(await device.ta.call('ROSTER', roster));
+    };
+    const offer = async (
+      rosterVersion: number,
+      ownerGeneration: number,
+    ): Promise<{ channel: ChannelId; code: string | undefined }> => {
+      const channel = asChannelId(randomBytes(8));
+      const hello = await device.hello();
+      const sealed = sealZoneOffer(
+        {
+          channel,
+          secret: new Uint8Array(32).fill(3),
+          inputShape: { format: 'u8', dims: [1] },
+          counter: device.counter(),
+          rosterVersion,
+          ownerGeneration,
+          modelSequence: 0,
+          time: seconds(),
+        },
+        zone,
+        sensor.signing,
+        [hello],
+      );
+      return { channel, code: status(await device.ta.call('ZONE_OFFER', sealed)) };
+    };
+    const isOpen = async (channel: ChannelId): Promise<boolean> =>
+      status(await device.ta.call('RECEIPT', channel)) === undefined;
+    const others = [1, 2].map((n) => asKid(new Uint8Array(8).fill(n)));
+    await publish(7, [kid, ...others], first);
+    // The thief takes a device out, under the highest version.
+    await publish(Number.MAX_SAFE_INTEGER, [kid, ...others.slice(1)], first);
+    const thiefs = await offer(Number.MAX_SAFE_INTEGER, 1);
+    expect(thiefs.code).toBeUndefined();
+    // The owner leaves the zone as it is: the channel stays, and offers of the new rosters are taken.
+    await publish(8, [kid, ...others.slice(1)], second, toSecond());
+    expect(await isOpen(thiefs.channel)).toBe(true);
+    const owners = await offer(8, 2);
+    expect(owners.code).toBeUndefined();
+    // And takes another device out: what was sealed before that is closed, and refused.
+    await publish(9, [kid], second);
+    expect(await isOpen(thiefs.channel)).toBe(false);
+    expect(await isOpen(owners.channel)).toBe(false);
+    expect((await offer(Number.MAX_SAFE_INTEGER, 1)).code).toBe('STALE_ROSTER');
+    expect((await offer(8, 2)).code).toBe('STALE_ROSTER');
+    expect((await offer(9, 2)).code).toBeUndefined();
+  });
 });
 
 test('as many links as there is room for, and no more', async () => {

@@ -219,7 +219,7 @@ export class ModelPush extends EventEmitter<PushEvents> {
       content.contentKey,
       key,
       {
-        rosterVersion: target.trust.roster?.version ?? 0,
+        ...target.trust.seenRoster,
         modelSequence: witness.device(device.kid).model,
       },
     );

@@ -174,7 +174,11 @@ export class PushTarget {
     }
     const { committed, refused, floor } = this.word;
     // Before the hello that says so: from now on an older state of it was put back.
-    this.witness.sawDevice(hello.device, { roster: hello.rosterVersion, model: floor });
+    this.witness.sawDevice(hello.device, {
+      generation: hello.ownerGeneration ?? 0,
+      roster: hello.rosterVersion,
+      model: floor,
+    });
     if (this.digest === undefined) return;
     if (committed && toHex(committed[1]) === this.digest) {
       if (!this.isFinal) this.set('committed');

@@ -2,8 +2,10 @@ import { toHex } from '../../../protocol/bytes.js';
 import { isSmartZoneError, SmartZoneError } from '../../../protocol/errors.js';
 import { kidToHex, signingKid } from '../../../protocol/kid.js';
 import { verifyHello } from '../../../protocol/messages/hello.js';
-import { verifyRoster, type Roster } from '../../../protocol/messages/roster.js';
+import type { Roster } from '../../../protocol/messages/roster.js';
+import { Witness } from '../../keys/index.js';
 import type { BrokerLink, LinkMessage } from '../../link/index.js';
+import { DeviceTrust } from '../../trust/index.js';
 
 /** A device of the roster, and where it answers. */
 export interface RosterDevicePlace {
@@ -34,7 +36,8 @@ export const rosterDevices = async ({
   waitMs = 3_000,
 }: RosterDevicesOptions): Promise<RosterDevicePlace[]> => {
   const hellos = new Map<string, string>();
-  let newest: Roster | undefined;
+  // Knows which roster is the newest, also over successions of owner keys.
+  const trust = new DeviceTrust(owner, Witness.open(undefined, signingKid(owner)));
   const read = (take: (message: LinkMessage) => void) => (message: LinkMessage) => {
     try {
       take(message);
@@ -46,10 +49,7 @@ export const rosterDevices = async ({
   const ends = [
     await link.subscribe(
       `${root}/roster`,
-      read(({ payload }) => {
-        const roster = verifyRoster(payload, [owner]);
-        if (roster.version > (newest?.version ?? 0)) newest = roster;
-      }),
+      read(({ payload }) => trust.receiveRoster(payload)),
     ),
     await link.subscribe(
       `${root}/hello`,
@@ -59,12 +59,15 @@ export const rosterDevices = async ({
     ),
   ];
   const places = (): RosterDevicePlace[] =>
-    devicesOf(newest, which).map(({ name, kid }) => ({ name, prefix: hellos.get(kid) }));
+    devicesOf(trust.roster, which).map(({ name, kid }) => ({ name, prefix: hellos.get(kid) }));
   const end = Date.now() + waitMs;
-  while (Date.now() < end && (newest === undefined || places().some(({ prefix }) => prefix === undefined)))
+  while (
+    Date.now() < end &&
+    (trust.roster === undefined || places().some(({ prefix }) => prefix === undefined))
+  )
     await new Promise((resolve) => setTimeout(resolve, 20));
   for (const unsubscribe of ends) await unsubscribe();
-  if (newest === undefined)
+  if (trust.roster === undefined)
     throw new SmartZoneError('TIMED_OUT', 'no roster of this owner is retained at the broker');
   return places();
 };

@@ -78,7 +78,9 @@ export const layersOfDevice = async (village: Village): Promise<Layer[]> => {
     signedLayer('evidence', evidence, by('evidence'), {
       receive: (message) =>
         ownerIsShown(message, hello.signingKey, (said) => {
-          const failed = appraise(said, policy, 1).checks.find(({ passed }) => !passed);
+          const failed = appraise(said, policy, { generation: 1, version: 1 }).checks.find(
+            ({ passed }) => !passed,
+          );
           if (failed !== undefined) throw new SmartZoneError('EVIDENCE_REJECTED', failed.item);
         }),
     }),

@@ -23,6 +23,24 @@ export const FAULTS: readonly Fault[] = [
     wrong: 'incoming.version < sz_state()->roster_floor',
   },
   {
+    what: 'later owners must sign higher versions than those whom they replace',
+    file: 'trust/roster.c',
+    right: 'owners.generation > sz_state()->owners.generation;',
+    wrong: 'false;',
+  },
+  {
+    what: 'a roster of before a succession counts, by a key that stayed',
+    file: 'trust/roster.c',
+    right: 'code == SZ_OK && generation < owners.generation',
+    wrong: 'code == SZ_OK && false',
+  },
+  {
+    what: 'the roster that a sender has seen is looked at without its owners',
+    file: 'trust/member_message.c',
+    right: 'sz_roster_older(sz_roster_in_force(), roster)',
+    wrong: 'roster.version > sz_roster_version()',
+  },
+  {
     what: 'a roster that does not list the device is taken',
     file: 'trust/roster.c',
     right: 'if (!incoming.lists_us && !incoming.lists_next) {',
@@ -145,8 +163,8 @@ export const FAULTS: readonly Fault[] = [
   {
     what: 'who has seen a newer model is not believed',
     file: 'trust/member_message.c',
-    right: ' || model > sz_state()->model_floor ? ',
-    wrong: ' || model == UINT64_MAX ? ',
+    right: ' || model > sz_state()->model_floor',
+    wrong: ' || model == UINT64_MAX',
   },
   {
     what: 'a frame number is good twice',

@@ -110,6 +110,7 @@ export class Machine {
     );
     agree('boot in ping', ping.d, Buffer.from(hello.bootNonce).readUInt32LE());
     agree('roster version', hello.rosterVersion, rosterVersion(spec.device));
+    agree('owner generation', hello.ownerGeneration ?? 0, stored.owners.generation);
     agree('model sequence', hello.modelSequence, stored.model?.sequence ?? 0);
     agree('model floor', hello.modelFloor ?? hello.modelSequence, stored.modelFloor);
     agree('claimed', hello.claimNonce === undefined, stored.owners.keys.length > 0);
@@ -166,8 +167,13 @@ export class Machine {
         const said = verifyEvidence(reply.out, this.#deviceKey, made.bytes);
         agree(
           'evidence',
-          [said.rosterVersion, said.modelSequence, said.securityLevel],
-          [rosterVersion(spec.device), stored.model?.sequence ?? 0, 0],
+          [said.rosterVersion, said.ownerGeneration, said.modelSequence, said.securityLevel],
+          [
+            rosterVersion(spec.device),
+            stored.owners.generation > 0 ? stored.owners.generation : undefined,
+            stored.model?.sequence ?? 0,
+            0,
+          ],
         );
         agree('boot', equalBytes(said.bootNonce, known(boots, memory.boot).bootNonce), true);
         break;

@@ -22,6 +22,7 @@ import type {
   OwnerContent,
   RosterContent,
   RulesHelloContent,
+  Seen,
   SegmentContent,
 } from './state.js';
 
@@ -56,6 +57,12 @@ const spoilt = (bytes: Uint8Array, spoil: boolean): Uint8Array => {
   if (spoil) copy[copy.length - 1] = (copy.at(-1) ?? 0) ^ 1;
   return copy;
 };
+
+const seenOf = ({ rosterVersion, modelSequence, ownerGeneration }: Seen): Seen => ({
+  rosterVersion,
+  modelSequence,
+  ...(ownerGeneration !== undefined && { ownerGeneration }),
+});
 
 export class Maker {
   constructor(readonly registry: Registry) {}
@@ -122,8 +129,7 @@ export class Maker {
         secret,
         inputShape: shapeOf(content.shape),
         counter: content.counter,
-        rosterVersion: content.rosterVersion,
-        modelSequence: content.modelSequence,
+        ...seenOf(content),
         time: content.time,
       },
       known(keysOf, content.signer).signing,
@@ -147,8 +153,7 @@ export class Maker {
         freshNonce: nonce,
         prekey: content.lowOrder ? new Uint8Array(32) : prekey.publicKey,
         time: content.time,
-        rosterVersion: content.rosterVersion,
-        modelSequence: content.modelSequence,
+        ...seenOf(content),
       },
       known(keysOf, content.signer).signing,
     );

@@ -14,10 +14,12 @@ import type {
   ModelBeginContent,
   OfferContent,
   OwnerContent,
+  Owners,
   OwnersLink,
   RoleName,
   RosterContent,
   RulesHelloContent,
+  Seen,
 } from './state.js';
 
 export interface Operation {
@@ -166,6 +168,14 @@ const succession = ({ spec }: Machine, dice: Dice): OwnersLink[] => {
   return links;
 };
 
+/** As a roster of before the last succession ends. */
+const beforeTheLast = ({ generation, keys }: Owners): OwnersLink => ({
+  generation: Math.max(1, generation - 1),
+  keys,
+  signer: PARTIES.stranger,
+  forged: false,
+});
+
 /** The device's present keys; or its next ones, mostly beside them until everybody knows. */
 const listed = (machine: Machine, dice: Dice): string[] => {
   const { identity, next, former } = machine.spec.device.stored;
@@ -176,13 +186,17 @@ const listed = (machine: Machine, dice: Dice): string[] => {
 
 const roster = (machine: Machine, dice: Dice, members = someMembers(machine, dice)): Made => {
   const { stored } = machine.spec.device;
-  const links = dice.chance(0.2) ? succession(machine, dice) : [];
+  const next = stored.rosterFloor + 1 + dice.below(2);
+  // Whoever has stolen a key can leave no version above its own: then only a succession goes on.
+  const noneHigher = !Number.isSafeInteger(next);
+  const links = noneHigher || dice.chance(0.2) ? succession(machine, dice) : [];
+  const anyVersion = (links.length > 0 && dice.chance(0.5)) || noneHigher;
   const signers = links.at(-1)?.keys ?? stored.owners.keys;
   const right: RosterContent = {
     kind: 'roster',
     signer: dice.pick(signers.length > 0 ? signers : PARTIES.owners),
     forged: false,
-    version: stored.rosterFloor + 1 + dice.below(2),
+    version: anyVersion ? 1 + dice.below(20) : dice.chance(0.02) ? Number.MAX_SAFE_INTEGER : next,
     issued: today(machine),
     members,
     devices: listed(machine, dice),
@@ -197,15 +211,28 @@ const roster = (machine: Machine, dice: Dice, members = someMembers(machine, dic
       { devices: [anotherDevice(machine, dice)] },
       { issued: dice.pick([1, today(machine) + 2 * DAY]) },
       { members: [] },
+      { succession: [beforeTheLast(stored.owners)] },
     ]),
   );
 };
 
 /** The highest versions that a client may have seen, now and then more than the device has. */
-const seenBy = (machine: Machine): { rosterVersion: number; modelSequence: number } => ({
-  rosterVersion: rosterVersion(machine.spec.device),
-  modelSequence: machine.spec.device.stored.modelFloor,
+const seenBy = ({ spec: { device } }: Machine, dice: Dice): Seen => ({
+  rosterVersion: rosterVersion(device),
+  modelSequence: device.stored.modelFloor,
+  ...(dice.chance(0.7) && { ownerGeneration: device.stored.owners.generation }),
 });
+
+const above = (version: number): number => Math.min(version + 1, Number.MAX_SAFE_INTEGER);
+
+/** More than the device has, or less, by the owners' generation. */
+const seenOfOtherOwners = ({ spec: { device } }: Machine): Partial<Seen>[] => {
+  const { generation } = device.stored.owners;
+  return [
+    { ownerGeneration: generation + 1, rosterVersion: 1 },
+    { ownerGeneration: Math.max(1, generation - 1), rosterVersion: above(rosterVersion(device)) },
+  ];
+};
 
 const offer = (machine: Machine, dice: Dice): Made => {
   const { registry, spec } = machine;
@@ -219,7 +246,7 @@ const offer = (machine: Machine, dice: Dice): Made => {
     again && dice.chance(0.03) && again.device === stored.identity
       ? again
       : registry.newChannel(sensor, shape, stored.identity);
-  const seen = seenBy(machine);
+  const seen = seenBy(machine, dice);
   const counter = memory.seen.get(sensor)?.counter ?? 0;
   const right: OfferContent = {
     kind: 'offer',
@@ -235,16 +262,17 @@ const offer = (machine: Machine, dice: Dice): Made => {
     time: today(machine),
   };
   return machine.make.offer(
-    perhapsWrong(dice, right, [
+    perhapsWrong<OfferContent>(dice, right, [
       { signer: anybody(dice) },
       { forged: true },
       { prekey: anotherBoot(machine, dice) },
       { bootNonce: anotherBoot(machine, dice) },
       { device: anotherDevice(machine, dice) },
       { counter: Math.max(0, counter - dice.below(2)) },
-      { rosterVersion: seen.rosterVersion + 1 },
+      { rosterVersion: above(seen.rosterVersion) },
       { modelSequence: seen.modelSequence + 1 },
       { rosterVersion: 0, modelSequence: 0 },
+      ...seenOfOtherOwners(machine),
       { time: today(machine) + dice.pick([-DAY, DAY / 2, DAY - 2000, 3 * DAY]) },
     ]),
   );
@@ -254,7 +282,7 @@ const rulesHello = (machine: Machine, dice: Dice): Made => {
   const { stored, memory } = machine.spec.device;
   const host = dice.pick(PARTIES.rules);
   const time = memory.seen.get(host)?.counter ?? 0;
-  const seen = seenBy(machine);
+  const seen = seenBy(machine, dice);
   const right: RulesHelloContent = {
     kind: 'rules-hello',
     signer: host,
@@ -265,13 +293,14 @@ const rulesHello = (machine: Machine, dice: Dice): Made => {
     ...seen,
   };
   return machine.make.rulesHello(
-    perhapsWrong(dice, right, [
+    perhapsWrong<RulesHelloContent>(dice, right, [
       { signer: anybody(dice) },
       { forged: true },
       { device: anotherDevice(machine, dice) },
       { time: Math.max(0, time - dice.below(2)) },
-      { rosterVersion: seen.rosterVersion + 1 },
+      { rosterVersion: above(seen.rosterVersion) },
       { modelSequence: seen.modelSequence + 1 },
+      ...seenOfOtherOwners(machine),
       { lowOrder: true },
     ]),
   );
@@ -336,7 +365,7 @@ const begin = async (machine: Machine, dice: Dice, right = false): Promise<void>
   const { stored } = spec.device;
   const container = dice.pick([...registry.containers.keys()]);
   const publisher = dice.pick(PARTIES.publishers);
-  const seen = seenBy(machine);
+  const seen = seenBy(machine, dice);
   const sequence = stored.modelFloor + 1 + dice.below(2);
   const keys = stored.former !== undefined && dice.chance(0.5) ? stored.former : stored.identity;
   const anOffer = {
@@ -366,8 +395,9 @@ const begin = async (machine: Machine, dice: Dice, right = false): Promise<void>
     { offer: { ...anOffer, sealedTo: anotherDevice(machine, dice) } },
     { offer: { ...anOffer, device: anotherDevice(machine, dice) } },
     { offer: { ...anOffer, rightKey: false } },
-    { offer: { ...anOffer, rosterVersion: seen.rosterVersion + 1 } },
+    { offer: { ...anOffer, rosterVersion: above(seen.rosterVersion) } },
     { offer: { ...anOffer, modelSequence: seen.modelSequence + 1 } },
+    ...seenOfOtherOwners(machine).map((other) => ({ offer: { ...anOffer, ...other } })),
   ];
   const tooHigh = dice.chance(right ? 0 : 0.05);
   const far = dice.pick([stored.modelFloor, stored.modelFloor + 65_537, stored.modelFloor + 65_536]);

@@ -66,7 +66,15 @@ export interface OwnerContent {
     | { readonly type: 'rebase'; readonly floor: number };
 }
 
-export interface OfferContent {
+/** The newest that the sender of a message has seen. */
+export interface Seen {
+  readonly rosterVersion: number;
+  /** Of that roster; absent: not known. */
+  readonly ownerGeneration?: number;
+  readonly modelSequence: number;
+}
+
+export interface OfferContent extends Seen {
   readonly kind: 'offer';
   readonly signer: string;
   readonly forged: boolean;
@@ -77,20 +85,16 @@ export interface OfferContent {
   readonly channel: string;
   readonly shape: string;
   readonly counter: number;
-  readonly rosterVersion: number;
-  readonly modelSequence: number;
   readonly time: number;
 }
 
-export interface RulesHelloContent {
+export interface RulesHelloContent extends Seen {
   readonly kind: 'rules-hello';
   readonly signer: string;
   readonly forged: boolean;
   readonly device: string;
   readonly lowOrder: boolean;
   readonly time: number;
-  readonly rosterVersion: number;
-  readonly modelSequence: number;
 }
 
 export interface FrameContent {
@@ -112,7 +116,7 @@ export interface ModelBeginContent {
   readonly forged: boolean;
   readonly model: Committed;
   /** Absent: the committed model is to be loaded again. */
-  readonly offer?: {
+  readonly offer?: Seen & {
     readonly signer: string;
     readonly forged: boolean;
     readonly digest: string;
@@ -120,8 +124,6 @@ export interface ModelBeginContent {
     readonly sealedTo: string;
     readonly device: string;
     readonly rightKey: boolean;
-    readonly rosterVersion: number;
-    readonly modelSequence: number;
   };
   /** The release that it needs is not newer than the TA. */
   readonly versionFits: boolean;

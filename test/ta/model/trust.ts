@@ -11,6 +11,7 @@ import {
   type Owners,
   type RoleName,
   type RosterContent,
+  type Seen,
   type Verdict,
 } from './state.js';
 import { closeUnauthorised, nextEpoch } from './channels.js';
@@ -38,10 +39,19 @@ export const authorise = (device: Device, party: string, role: RoleName): Verdic
 };
 
 /** Clients are the rollback witnesses: who has seen newer state proves that this one was put back. */
-export const knowsMore = (
-  device: Device,
-  seen: { readonly rosterVersion: number; readonly modelSequence: number },
-): boolean => seen.rosterVersion > rosterVersion(device) || seen.modelSequence > device.stored.modelFloor;
+export const knowsMore = (device: Device, seen: Seen): boolean => {
+  const { generation } = device.stored.owners;
+  const own = [generation, rosterVersion(device)] as const;
+  return (
+    isLater([seen.ownerGeneration ?? generation, seen.rosterVersion], own) ||
+    seen.modelSequence > device.stored.modelFloor
+  );
+};
+
+type Order = readonly [generation: number, version: number];
+
+/** Rosters are ordered by the generation of the owners first, by version second. */
+export const isLater = (a: Order, b: Order): boolean => (a[0] === b[0] ? a[1] > b[1] : a[0] > b[0]);
 
 /** From the owners that are known to those of the last link. What is known already is passed over. */
 const follow = (known: Owners, { succession = [] }: RosterContent): { owners: Owners; code: Verdict } => {
@@ -92,11 +102,15 @@ export const takeRoster = (device: Device, message: Message<RosterContent>, boot
   const lists = (identity: string | undefined): boolean =>
     identity !== undefined && content.devices.includes(identity);
   const signer = judgeSigner(device, content);
+  const { owners } = follow(stored.owners, content);
+  const generation = content.succession?.at(-1)?.generation ?? owners.generation;
+  const succeeds = owners.generation > stored.owners.generation;
   const code = firstOf(
     [signer, signer !== 'OK'],
-    ['ROSTER_CONFLICT', content.version === current?.content.version && !same],
+    ['STALE_ROSTER', generation < owners.generation], // of before a succession, by a key that stayed
+    ['ROSTER_CONFLICT', !succeeds && content.version === current?.content.version && !same],
     ['OK', same],
-    ['STALE_ROSTER', content.version <= stored.rosterFloor],
+    ['STALE_ROSTER', !succeeds && content.version <= stored.rosterFloor],
     ['NOT_IN_ROSTER', !lists(stored.identity) && !lists(stored.next)],
     ['STORAGE_FAILED', !device.storageAvailable],
   );
@@ -105,7 +119,7 @@ export const takeRoster = (device: Device, message: Message<RosterContent>, boot
     roster: message,
     rosterFloor: content.version,
     ownerTime: Math.max(stored.ownerTime, content.issued),
-    owners: follow(stored.owners, content).owners,
+    owners,
     ...(!lists(stored.former) && { former: undefined }),
   });
   memory.rosterSince = device.clock;
