@@ -111,7 +111,7 @@ async function bridge(command: Command): Promise<void> {
         },
         (error) => output.problem(error),
       );
-      output.note(`bridging ${source.prefix} to ${hostOf(to)}`);
+      output.note(`bridging ${printable(source.name)} to ${hostOf(to)}`);
       await stopped(signal);
       models?.shelf.close();
       await running.close();

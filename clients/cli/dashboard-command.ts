@@ -40,7 +40,16 @@ async function dashboard(command: Command): Promise<void> {
     closers.push(() => engine.close());
     // A connection of its own: what anybody sees who may read the broker.
     const watch = await environment.link(flags, { role: 'dashboard', id: kidToHex(source.keys.signing.kid) });
-    await watch.subscribe(`${source.prefix}/#`, ({ topic, payload }) => state.sawMessage(topic, payload));
+    const watched = new Set<string>();
+    const watchDevice = async (prefix: string): Promise<void> => {
+      if (watched.has(prefix)) return;
+      watched.add(prefix);
+      await watch.subscribe(`${prefix}/#`, ({ topic, payload }) => state.sawMessage(topic, payload));
+    };
+    for (const prefix of source.prefixes) await watchDevice(prefix);
+    // Those of zones as they are found, those that join later too.
+    rules.on('device', ({ prefix }) => void watchDevice(prefix).catch(() => watched.delete(prefix)));
+    for (const { prefix } of rules.devices) await watchDevice(prefix);
     const serving = (server = await DashboardServer.start({
       snapshot: () => state.snapshot(),
       port: flags.port,

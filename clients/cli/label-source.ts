@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { PartyKeys, PartyPublic } from '../keys/index.js';
+import type { BrokerLink } from '../link/index.js';
 import { connectRules, deviceSeenPath, type ConnectRulesOptions, type Rules } from '../rules/index.js';
 import {
   stopSignal,
@@ -18,16 +19,26 @@ import { problemOf } from './exit-codes.js';
 import { printable } from './output.js';
 
 /** Options of the commands that open labels. */
-export interface LabelFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {}
+export interface LabelFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags, OwnerFlags {
+  readonly zone?: readonly string[];
+}
 
 export const withLabels = (command: Command): Command =>
-  withOwnerLine(withKey(withDevice(withBroker(command)), 'rules'));
+  withOwnerLine(withKey(withDevice(withBroker(command)), 'rules')).option(
+    '--zone <name>',
+    'instead of a device: a zone of the roster, by name or id, with all devices that it has and gets; give it again for more',
+    (name, before) => [...((before as readonly string[] | undefined) ?? []), name],
+  );
 
 /** Whose labels a command opens, and with what. */
 export interface LabelSource {
   readonly keys: PartyKeys & { readonly path: string };
   readonly owner: PartyPublic;
-  readonly prefix: string;
+  /** What the topics of its device start with; none where it follows zones. */
+  readonly prefixes: readonly string[];
+  readonly zones: readonly string[];
+  /** For people: "smartzone/porch-pi", "zone porch". */
+  readonly name: string;
   /** Aborted when the command is told to stop. */
   readonly signal: AbortSignal;
 }
@@ -36,8 +47,11 @@ export interface LabelSource {
 export async function labelSource(environment: Environment, flags: LabelFlags): Promise<LabelSource> {
   const keys = await environment.keys(flags, 'rules');
   const owner = environment.ownerLine(flags);
-  const prefix = environment.prefix(flags);
-  return { keys, owner, prefix, signal: stopSignal() };
+  // A device that only the environment names gives way to a zone that was asked for.
+  const { zone: zones = [] } = flags;
+  const prefixes = zones.length > 0 ? [] : [environment.prefix(flags)];
+  const name = [...prefixes, ...zones.map((zone) => `zone ${zone}`)].join(', ');
+  return { keys, owner, prefixes, zones, name, signal: stopSignal() };
 }
 
 /** Milliseconds after which the user is told what is missing. */
@@ -53,15 +67,18 @@ export function noteWhileWaiting(
   });
 }
 
+/** @param link that the caller has opened with `linkFor` already */
 export async function connectLabels(
   environment: Environment,
   flags: LabelFlags,
-  { keys, owner, prefix, signal }: LabelSource,
-  options: Pick<ConnectRulesOptions, 'events'> = {},
+  { keys, owner, prefixes, zones, signal }: LabelSource,
+  options: Pick<ConnectRulesOptions, 'events' | 'maxAge'> = {},
+  link?: BrokerLink,
 ): Promise<Rules> {
   const rules = await connectRules({
-    broker: await environment.linkFor(flags, keys, true),
-    devices: [{ prefix }],
+    broker: link ?? (await environment.linkFor(flags, keys, true)),
+    devices: prefixes.map((prefix) => ({ prefix })),
+    zones,
     key: keys,
     owner,
     seenPath: (each) => deviceSeenPath(keys.path, each),

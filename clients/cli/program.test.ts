@@ -2,8 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SigningKey, AgreementKey } from '../../protocol/keys.js';
+import { asKid } from '../../protocol/kid.js';
 import { signOwnerReply, statementDigest, verifyOwnerStatement } from '../../protocol/messages/owner.js';
 import type { Offer } from '../../protocol/messages/offer.js';
+import { Topics } from '../../protocol/topics.js';
 import { runCli } from '../../test/support/cli.js';
 import { MessageDevice } from '../../test/support/message-device.js';
 import { PartyFixture, topics, until } from '../../test/support/party-fixture.js';
@@ -171,6 +173,22 @@ describe('with a broker', () => {
       status: 0,
       out: 'porch is out: roster 3\n',
     });
+    const zone = (...argv: string[]) => cli('owner', 'zone', ...argv, '--offline');
+    expect(await zone('add', 'porch', 'test')).toMatchObject({
+      status: 0,
+      out: 'zone porch: test; roster 4\n',
+    });
+    expect(await zone('add', 'porch', 'nobody')).toMatchObject({ status: 77, out: '' });
+    expect(await zone('add', 'porch')).toMatchObject({ status: 64 });
+    expect(await zone('remove', 'garage')).toMatchObject({ status: 77, out: '' });
+    const { zones } = parsed((await cli('--json', 'owner', 'roster', ...common.slice(0, 2))).out);
+    expect(zones).toMatchObject([{ name: 'porch', devices: ['test'] }]);
+    const [{ id } = { id: '' }] = zones as { id: string }[];
+    expect(parsed((await cli('--json', 'owner', 'zone', 'remove', id, '--offline')).out)).toEqual({
+      zone: id,
+      devices: [],
+      roster: 5,
+    });
   });
 
   test('sensor send: every picture is sealed, sent and receipted', async () => {
@@ -242,6 +260,56 @@ describe('with a broker', () => {
     expect(out).toBe('porch light: on\nporch light: off\n');
     await until(() => lamp.length === 2, 'the lamp');
     expect(lamp).toEqual(['ON', 'OFF']);
+  });
+
+  test('rules watch --zone follows the devices of a zone, and acts once on a frame that two of them label', async () => {
+    const other = new MessageDevice();
+    const both = [
+      { at: device, topic: topics },
+      { at: other, topic: new Topics('smartzone/other') },
+    ] as const;
+    const zone = {
+      id: asKid(new Uint8Array(8).fill(7)),
+      name: 'porch',
+      devices: both.map(({ at }) => at.kid),
+    };
+    const listed = both.map(({ at }, i) => ({
+      signingKey: at.signing.publicKey,
+      agreementKey: at.agreement.publicKey,
+      securityLevel: 0 as const,
+      name: `pi ${i}`,
+    }));
+    const roster = fixture.roster(1, undefined, { devices: listed, zones: [zone] });
+    const sensor = fixture.sensor.signing.kid;
+    const label = { ...device.label(sensor), zone: zone.id };
+    const next = { ...device.label(sensor), frameNumber: 2, zone: zone.id };
+    let answered = 0;
+    const { publicKey, kid } = fixture.rules.signing;
+    for (const { at, topic } of both) {
+      at.rosterVersion = 1;
+      await fixture.adversary.subscribe(topic.rulesHello(kid), ({ payload }) => {
+        const own = { device: at.kid, bootNonce: at.bootNonce, zone: zone.id };
+        void fixture
+          .retain(topic.rulesOffer(kid), at.labelOffer(payload, publicKey, kid))
+          .then(() => fixture.adversary.publish(topic.label(sensor), at.sealLabel({ ...label, ...own })))
+          .then(async () => {
+            // Both have labelled the same frame: the next one ends the command.
+            if (++answered < both.length) return;
+            await fixture.adversary.publish(topics.label(sensor), device.sealLabel(next));
+          });
+      });
+      await fixture.retain(topic.roster, roster);
+      await fixture.retain(topic.hello, at.hello());
+    }
+    const { out, status } = await cli(
+      ...['--json', 'rules', 'watch', ...common.slice(0, -2), '--zone', 'porch', '--count', '2'],
+    );
+    expect(status).toBe(0);
+    const frames = out
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { frameId: string }).frameId);
+    expect(new Set(frames).size).toBe(2);
   });
 
   test('rules watch prints labels as JSON lines', async () => {

@@ -4,18 +4,17 @@ import type { Results } from '../../protocol/messages/results.js';
 import { kidToHex } from '../../protocol/kid.js';
 import {
   ActionRunner,
-  deviceSeenPath,
   LabelRecorder,
   readRuleFile,
   RuleEngine,
-  RulesClient,
   watchRuleFile,
   type LabelEvent,
+  type Rules,
 } from '../rules/index.js';
 import { Environment, numberOption } from './environment.js';
 import { addBridgeCommand } from './bridge-command.js';
 import { addDashboardCommand } from './dashboard-command.js';
-import { labelSource, noteWhileWaiting, withLabels, type LabelFlags } from './label-source.js';
+import { connectLabels, labelSource, withLabels, type LabelFlags } from './label-source.js';
 import { printable } from './output.js';
 import { addHistoryCommand, openHistory, withHistory, type HistoryFlags } from './history-command.js';
 import { addRuleTestCommands } from './rule-test-command.js';
@@ -77,8 +76,9 @@ async function run(command: Command, file?: string): Promise<void> {
   const flags = command.optsWithGlobals<RulesFlags>();
   const environment = new Environment(flags);
   const { output } = environment;
-  const { keys, owner, prefix, signal } = await labelSource(environment, flags);
-  let client: RulesClient | undefined;
+  const source = await labelSource(environment, flags);
+  const { keys, signal } = source;
+  let labels: Rules | undefined;
   const recorder = flags.record === undefined ? undefined : await LabelRecorder.create(flags.record);
   const history = await openHistory(flags, environment);
   const engine = new RuleEngine(file === undefined ? [] : readRuleFile(file));
@@ -108,18 +108,10 @@ async function run(command: Command, file?: string): Promise<void> {
           output.note(`${file} is not used: the rules from before stay`);
         },
       });
-    client = await RulesClient.open({
-      link,
-      keys,
-      owner,
-      prefix,
-      seenPath: deviceSeenPath(keys.path, prefix),
-      maxAge: flags.maxAge * 1000,
-    });
-    report(client, environment, flags);
-    noteWhileWaiting(client, environment, signal);
+    labels = await connectLabels(environment, flags, source, { maxAge: flags.maxAge * 1000 }, link);
+    report(labels, environment, flags);
     let count = 0;
-    for await (const label of client.labels({ signal })) {
+    for await (const { label } of labels.events({ types: ['label'], signal })) {
       if (file === undefined) output.result(labelJson(label), describeLabel(label));
       recorder?.write(label);
       history?.write(label);
@@ -132,29 +124,33 @@ async function run(command: Command, file?: string): Promise<void> {
     await actions?.settled();
     // The connection first: nothing is unsubscribed then, and the broker keeps what comes until this host is back.
     await environment.close();
-    await client?.close();
+    await labels?.close();
     await recorder?.close();
     await history?.close();
   }
 }
 
-function report(client: RulesClient, { output }: Environment, { verbose, telemetry }: RulesFlags): void {
-  let last = '';
-  client.on('device', ({ name, kid, behind, hello }) => {
-    const model = hello.modelSequence === 0 ? 'no model' : `model ${hello.modelSequence}`;
-    const line = `device ${printable(name)} (${kidToHex(kid)}), ${levelName(hello.securityLevel)}, ${model}${behind ? ', has not taken the newest roster' : ''}`;
-    if (line !== last) output.note((last = line));
+function report(labels: Rules, { output }: Environment, { verbose, telemetry }: RulesFlags): void {
+  /** By prefix. */
+  const last = new Map<string, string>();
+  labels.on('device', ({ prefix, device, behind, securityLevel = 0, model: sequence = 0 }) => {
+    if (device === undefined) return;
+    const model = sequence === 0 ? 'no model' : `model ${sequence}`;
+    const line = `device ${printable(device.name)} (${kidToHex(device.kid)}), ${levelName(securityLevel)}, ${model}${behind === true ? ', has not taken the newest roster' : ''}`;
+    if (line === last.get(prefix)) return;
+    last.set(prefix, line);
+    output.note(line);
   });
-  client.on('gap', ({ sensor, missed }) =>
+  labels.on('gap', ({ sensor, missed }) =>
     output.note(`${printable(sensor.name)}: ${missed} labels are missing`),
   );
-  client.on('stale', ({ sensor, ageMs }) =>
+  labels.on('stale', ({ sensor, ageMs }) =>
     output.note(`${printable(sensor.name)}: a label ${Math.round(ageMs / 1000)} s old was not acted on`),
   );
   if (verbose === true)
-    client.on('refused', ({ what, error }) => output.note(`refused a ${what}: ${printable(error.message)}`));
+    labels.on('refused', ({ what, error }) => output.note(`refused a ${what}: ${printable(error.message)}`));
   if (telemetry === true)
-    client.on('telemetry', (event) => {
+    labels.on('telemetry', ({ telemetry: event }) => {
       const { name, uptime } = event;
       const counters = Object.fromEntries(event.counters);
       const memory = Object.fromEntries(event.memory);
