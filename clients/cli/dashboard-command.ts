@@ -16,7 +16,7 @@ export function addDashboardCommand(rules: Command): void {
     .option('--port <number>', 'port on 127.0.0.1', numberOption('--port', 0, 65_535), 8571)
     .addHelpText(
       'after',
-      '\nWith a file of rules the page shows which would fire; nothing is done. Example:\n  $ smart-zone rules dashboard --device porch-pi',
+      '\nWith a file of rules the page shows which would fire; nothing is done. Its key is its own. Example:\n  $ smart-zone rules dashboard --device porch-pi --key dashboard.key.json',
     )
     .action(() => dashboard(command));
 }

@@ -32,11 +32,15 @@ export function addRuleTestCommands(rules: Command): void {
     .action(() => replayRules(replay, replay.args[1] ?? ''));
 }
 
+/** In words. */
+export const countOf = ({ length }: readonly unknown[]): string =>
+  length === 1 ? '1 rule' : `${length} rules`;
+
 function check(command: Command): void {
   const { output } = new Environment(command.optsWithGlobals<GlobalOptions>());
   const [file = ''] = command.args;
   const names = readRuleFile(file).map(({ name }) => name);
-  output.result({ good: true, rules: names }, `${file}: ${names.length} rules, good`);
+  output.result({ good: true, rules: names }, `${file}: good, ${countOf(names)}`);
 }
 
 /** Time is the recording's: holds end when the next label's sensor time says so. */

@@ -17,7 +17,7 @@ import { addDashboardCommand } from './dashboard-command.js';
 import { connectLabels, labelSource, withLabels, type LabelFlags } from './label-source.js';
 import { printable } from './output.js';
 import { addHistoryCommand, openHistory, withHistory, type HistoryFlags } from './history-command.js';
-import { addRuleTestCommands } from './rule-test-command.js';
+import { addRuleTestCommands, countOf } from './rule-test-command.js';
 
 interface RulesFlags extends LabelFlags, HistoryFlags {
   readonly maxAge: number;
@@ -101,7 +101,7 @@ async function run(command: Command, file?: string): Promise<void> {
       unwatch = watchRuleFile(file, {
         changed: (rules) => {
           engine.replace(rules);
-          output.note(`${file}: read again, ${rules.length} rules`);
+          output.note(`${file}: read again, ${countOf(rules)}`);
         },
         failed: (error) => {
           output.problem(error);

@@ -173,13 +173,18 @@ describe.each(brokers)('BrokerLink with %s', (_name, protocol, start) => {
     await until(() => seen.includes('after'), 'a message after the restart');
   });
 
-  test('two clients with one identifier throw each other out ever more slowly', async () => {
+  test('two clients with one identifier throw each other out ever more slowly, and say what it may be', async () => {
     const one = await open('same');
     const delays: number[] = [];
-    one.on('retrying', ({ delay }) => delays.push(delay));
+    const reasons: string[] = [];
+    one.on('retrying', ({ delay, reason }) => {
+      delays.push(delay);
+      reasons.push(reason);
+    });
     await open('same');
     await until(() => delays.length >= 4, 'several rounds');
     expect(Math.max(...delays)).toBeGreaterThan(60);
+    expect(reasons.at(-1)).toMatch(/another client .* the same identifier/);
   });
 
   test('close sends what is queued', async () => {

@@ -61,6 +61,10 @@ const REFUSED_FOR_GOOD: ReadonlySet<number> = new Set([2, 4, 5, 0x85, 0x86, 0x87
 
 /** MQTT 5: another client came with our identifier. */
 const SESSION_TAKEN_OVER = 0x8e;
+const CLOSED = 'the connection was closed';
+/** Mosquitto does not say it to whom it throws out. */
+const THROWN_OUT =
+  'the connection was closed soon after it was made, and again: another client may have the same identifier (one key is for one process)';
 /** Milliseconds after which a connection counts as good. */
 const LASTING = 5000;
 const DEFAULT_CONNECT_TIMEOUT = 15_000;
@@ -85,10 +89,13 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
    */
   private early: LinkMessage[] | undefined = [];
   private silentCloses = 0;
+  /** Runs while it is not known whether the connection lasts. */
   private lasting: NodeJS.Timeout | undefined;
   private everConnected = false;
   private closing = false;
-  private lastReason = 'the connection was closed';
+  private lastReason = CLOSED;
+  /** Connections in a row that did not last, for no reason that was given. */
+  private thrownOut = 0;
   /** Why the last attempt that is over failed. */
   private lastFailure = 'no answer';
 
@@ -286,6 +293,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     // A connection that does not last counts as a failed attempt: two clients with one identifier would else throw each
     // other out as fast as they can. `mqtt` reads reconnectPeriod when the connection closes, so it is set before that.
     this.lasting = setTimeout(() => {
+      this.lasting = undefined;
+      this.thrownOut = 0;
       this.backoff.reset();
       this.clientOptions.reconnectPeriod = this.backoff.next();
     }, LASTING);
@@ -296,14 +305,16 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
 
   private onClose(): void {
     if (this.closing) return;
+    const brief = this.lasting !== undefined;
     clearTimeout(this.lasting);
+    this.lasting = undefined;
+    if (brief && this.lastReason === CLOSED && ++this.thrownOut >= 2) this.lastReason = THROWN_OUT;
     // Some brokers close the connection instead of refusing MQTT 5 by name.
-    if (!this.everConnected && ++this.silentCloses >= 2 && this.lastReason === 'the connection was closed')
-      this.fallBack();
+    if (!this.everConnected && ++this.silentCloses >= 2 && this.lastReason === CLOSED) this.fallBack();
     this.lastFailure = this.lastReason;
     this.emit('disconnected');
     this.emit('retrying', { delay: this.clientOptions.reconnectPeriod ?? 0, reason: this.lastReason });
-    this.lastReason = 'the connection was closed';
+    this.lastReason = CLOSED;
   }
 
   private onError(error: Error): void {

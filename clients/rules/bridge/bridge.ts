@@ -39,6 +39,8 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
   readonly #sensors: SensorSurroundings;
   readonly #undo: (() => unknown)[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** What is told before whoever awaited `open` has listeners. */
+  #early: (() => void)[] | undefined = [];
   #connected: boolean;
   #closed = false;
 
@@ -49,19 +51,23 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     this.#remains = new Remains(this.#topics);
     const { to, installer, classes: wanted } = options;
     this.#announcer = new Announcer(this.#topics, this.#retained, this.#remains, to, (event, what) =>
-      this.emit(event, what),
+      this.#tell(() => this.emit(event, what)),
     );
     this.#models = new ModelUpdates(this.#topics, this.#retained, to, installer, (error) =>
-      this.emit('failed', error),
+      this.#tell(() => this.emit('failed', error)),
     );
     this.#sensors = { topics: this.#topics, retained: this.#retained, announcer: this.#announcer, wanted };
     this.#connected = options.rules.link.connected;
   }
 
-  /** Resolves when what was announced before is read, and the bridge announces and follows from here on. */
+  /**
+   * Resolves when what was announced before is read, and the bridge announces and follows from here on. Attach listeners right after
+   * that: events that come before are kept until the next turn of the event loop.
+   */
   static async open(options: BridgeOptions): Promise<HomeAssistantBridge> {
     const bridge = new HomeAssistantBridge(options);
     await bridge.#start();
+    setImmediate(() => bridge.#flush());
     return bridge;
   }
 
@@ -110,6 +116,17 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
     for (const event of rules.devices) this.#onDevice(event);
     for (const event of rules.open) this.#setClass(event, 'ON');
     this.#retained.set(this.#topics.status, 'online');
+  }
+
+  #tell(emit: () => void): void {
+    if (this.#early === undefined) emit();
+    else this.#early.push(emit);
+  }
+
+  #flush(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const emit of early) emit();
   }
 
   #listen<T extends RulesEventType>(type: T, listener: (event: RulesEventOf<T>) => void): void {
@@ -256,7 +273,7 @@ export class HomeAssistantBridge extends EventEmitter<BridgeEvents> {
   #onHomeAssistant({ payload, retained }: LinkMessage): void {
     // Retained, it is from before this connection, at whose start everything is sent anyway.
     if (retained || Buffer.from(payload).toString() !== 'online') return;
-    this.emit('birth');
+    this.#tell(() => this.emit('birth'));
     const timer = setTimeout(
       () => {
         this.#timers.delete(timer);
