@@ -192,9 +192,14 @@ const roster = (machine: Machine, dice: Dice, members = someMembers(machine, dic
   const links = noneHigher || dice.chance(0.2) ? succession(machine, dice) : [];
   const anyVersion = (links.length > 0 && dice.chance(0.5)) || noneHigher;
   const signers = links.at(-1)?.keys ?? stored.owners.keys;
+  const replaced = stored.owners.keys.filter((key) => !signers.includes(key));
   const right: RosterContent = {
     kind: 'roster',
-    signer: dice.pick(signers.length > 0 ? signers : PARTIES.owners),
+    // Now and then one signs whose place the roster gives to others.
+    signer:
+      replaced.length > 0 && dice.chance(0.15)
+        ? dice.pick(replaced)
+        : dice.pick(signers.length > 0 ? signers : PARTIES.owners),
     forged: false,
     version: anyVersion ? 1 + dice.below(20) : dice.chance(0.02) ? Number.MAX_SAFE_INTEGER : next,
     issued: today(machine),
