@@ -212,7 +212,7 @@ export const configSchema = {
       env: 'SMART_ZONE_TEE_BUFFER_SIZE',
     },
     deadlineMs: {
-      doc: 'How long one call to the TEE may take before its client process is killed and started again.',
+      doc: 'How long one call to the TEE may take before its client process is killed and started again; four times that for opening it.',
       format: between(100, 600_000),
       default: 15_000,
       env: 'SMART_ZONE_TEE_DEADLINE_MS',

@@ -18,6 +18,12 @@ import type {
 import { LEAST_BYTES, RequestFile } from './request-file.js';
 
 /**
+ * Opening takes longer than a call: this process starts, OP-TEE loads the TA, and where it has the attestation PTA it may have to make
+ * an RSA key first. Whoever is killed in the middle of that leaves a tee-supplicant that ends too.
+ */
+const OPEN_DEADLINES = 4;
+
+/**
  * One TEE client process with one open session. It is a process of its own because a call that hangs in the TEE (a dead
  * tee-supplicant) cannot be cancelled: killing the client is the one way out, and the daemon must survive that.
  * Requests are answered in their order; of long ones at most two may be under way.
@@ -73,13 +79,14 @@ export class TeeProcess {
     });
     const tee = new TeeProcess(child, file, config.deadlineMs);
     try {
-      const reply = await tee.#request({
+      const request: HostRequest = {
         kind: 'open',
         addon,
         library: libraryPath(root, config.library),
         uuid: config.uuid,
         bufferSize: config.bufferSize,
-      });
+      };
+      const reply = await tee.#request(request, OPEN_DEADLINES * config.deadlineMs);
       if (reply.kind !== 'opened')
         throw new SmartZoneError('TEE_UNREACHABLE', reply.kind === 'failure' ? reply.message : 'no answer');
       return tee;
@@ -141,13 +148,13 @@ export class TeeProcess {
     this.#child.kill('SIGKILL');
   }
 
-  #request(request: HostRequest): Promise<HostReply> {
+  #request(request: HostRequest, deadlineMs = this.#deadlineMs): Promise<HostReply> {
     return new Promise((resolve, reject) => {
       if (this.#dead || !this.#child.connected) {
         reject(new SmartZoneError('TEE_DIED', 'the TEE client process ended'));
         return;
       }
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ resolve, reject, deadlineMs });
       if (this.#waiting.length === 1) this.#startDeadline();
       this.#child.send(request, (error) => {
         if (error) this.#abandon(new SmartZoneError('TEE_DIED', 'the TEE client process ended'));
@@ -157,9 +164,10 @@ export class TeeProcess {
 
   #startDeadline(): void {
     clearTimeout(this.#deadline);
+    const { deadlineMs } = this.#waiting[0] ?? { deadlineMs: this.#deadlineMs };
     this.#deadline = setTimeout(() => {
-      this.#abandon(new SmartZoneError('TEE_TIMEOUT', `${this.#deadlineMs} ms`));
-    }, this.#deadlineMs);
+      this.#abandon(new SmartZoneError('TEE_TIMEOUT', `${deadlineMs} ms`));
+    }, deadlineMs);
   }
 
   #settle(reply: HostReply): void {
@@ -180,6 +188,7 @@ export class TeeProcess {
 interface Waiting {
   readonly resolve: (reply: HostReply) => void;
   readonly reject: (error: SmartZoneError) => void;
+  readonly deadlineMs: number;
 }
 
 /** The compiled host: beside this file, or in dist/ when this file runs from source under jest. */

@@ -26,6 +26,9 @@ import {
 import { Exit, problemOf } from './exit-codes.js';
 import { printable } from './output.js';
 
+/** At least: with an emulated board 2 s were not enough. */
+const CONNECTION_MS = 5000;
+
 interface DoctorFlags extends GlobalOptions, BrokerFlags, DeviceFlags, OwnerFlags {
   readonly timeout: number;
   readonly config: string;
@@ -105,7 +108,7 @@ async function checkBroker(
       flags,
       { role: 'doctor', id: String(process.pid) },
       false,
-      flags.timeout * 1000,
+      Math.max(flags.timeout * 1000, CONNECTION_MS),
     );
   } catch (error) {
     return [...before, failure('broker', error)];

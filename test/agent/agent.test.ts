@@ -153,6 +153,21 @@ for (const { name, protocol, start, run } of brokers)
       await until(() => labels.length > before, 'the label of the frame that met a hanging TA');
       await labelled(3);
       await agent.stop();
+    });
+
+    test('opening the TEE may take longer than a call', async () => {
+      const lines = device.logLines.length;
+      agent = await device.agent('tee.deadlineMs=800');
+      const ta = device.taProcess();
+      process.kill(ta, 'SIGSTOP');
+      const started = agent.start();
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      process.kill(ta, 'SIGCONT');
+      await started;
+      await until(() => agent.isReady, 'ready');
+      expect(device.logLines.slice(lines).join('\n')).not.toContain('cannot open the TEE');
+      await labelled(3);
+      await agent.stop();
       agent = await device.agent();
       await agent.start();
     });

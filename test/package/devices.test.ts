@@ -42,3 +42,11 @@ test.each(needs)('%s: %s is wanted, waited for, and known to systemd', (_file, d
   expect(values(text, 'After')).toContain(`dev-${device}.device`);
   expect(tagged.some((pattern) => pattern.test(device))).toBe(true);
 });
+
+test('a driver that is later than systemd waits starts the agent, and tee-supplicant is started until it finds its device', () => {
+  const read = (name: string): string => readFileSync(join(systemd, name), 'utf8');
+  expect(values(read('smart-zone-agent.service'), 'WantedBy')).toContain('dev-tee0.device');
+  const supplicant = read('tee-supplicant.conf');
+  expect(values(supplicant, 'Restart')).toEqual(['always']);
+  expect(values(supplicant, 'StartLimitIntervalSec')).toEqual(['0']);
+});
