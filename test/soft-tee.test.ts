@@ -135,7 +135,7 @@ describe('a TA that dies', () => {
     await one.kill();
     expect(await two.invoke(Test.EMPTY)).toMatchObject({ result: OK, c: 2 });
     expect(await two.invoke(Test.EMPTY)).toMatchObject({ d: 1 });
-  }, 15_000);
+  });
 });
 
 describe('budgets', () => {
@@ -217,7 +217,7 @@ describe('trusted storage', () => {
       expect(result).toBe(OK);
       expect(contents.some((content) => content.equals(output))).toBe(true);
     }
-  }, 30_000);
+  });
 
   test('refuses an object that was changed, cut, or belongs to another device', async () => {
     const one = await client();
@@ -268,7 +268,7 @@ test('a client that does not keep to the protocol harms nobody else', async () =
   expect(hostile.stderr.toString()).toBe('');
   expect(hostile.status).toBe(0);
   expect(tee.log).not.toContain('ended');
-}, 40_000);
+});
 
 describe('the sandbox', () => {
   beforeEach(async () => (tee = await SoftTee.create()));
@@ -359,7 +359,7 @@ describe('the supervisor', () => {
     rmSync(tee.folder, { recursive: true });
     await ended(pid);
     await ended(taPid);
-  }, 10_000);
+  });
 
   test('is started by the client library when nobody listens, once', async () => {
     tee = await SoftTee.create();
@@ -381,7 +381,7 @@ describe('the supervisor', () => {
     rmSync(tee.folder, { recursive: true });
     await sleep(2_500);
     expect(isDead((await started[1]?.invoke(Test.EMPTY)) as Reply)).toBe(true);
-  }, 15_000);
+  });
 
   test('is missed politely', async () => {
     tee = await SoftTee.create();

@@ -68,7 +68,7 @@ test('events.mjs', async () => {
   expect(printed).toContain('device pi model 1');
   expect(printed).toContain('new "face" at porch 0.50');
   expect(printed).toContain('end "face" at porch 0.50');
-}, 20_000);
+});
 
 test('callbacks.mjs with porch.yaml', async () => {
   const lights: string[] = [];
@@ -81,4 +81,4 @@ test('callbacks.mjs with porch.yaml', async () => {
   expect(printed).toContain('face at porch: light on');
   await until(() => lights.length === 2, 'the light');
   expect(lights).toEqual(['ON', 'OFF']);
-}, 20_000);
+});

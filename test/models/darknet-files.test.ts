@@ -258,4 +258,4 @@ test('altered files are refused in one way, or run', async () => {
   expect(accepted).toBeGreaterThan(300);
   expect(accepted).toBeLessThan(rounds - 300);
   expect(grown).toBeLessThan(400);
-}, 30_000);
+});

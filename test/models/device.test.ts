@@ -27,36 +27,32 @@ describeWithOracle('every model runs in the TA', () => {
     return resizePicture(picture, { width, height, channels: channels === 1 ? 1 : 3 }).data;
   };
 
-  test.each(files)(
-    '%s',
-    async (file) => {
-      const model = await pack(importTflite(sharedFile(`models/${file}`), file), {
-        name: file,
-        target: EngineTool.find().target(),
-      });
-      const frame = await frameFor(model);
-      const [results] = (await runInTa(model, [frame])).results;
-      if (results === undefined) throw new Error('no label');
-      const { results: expected, outputs } = await EngineTool.find().infer(
-        model.graph,
-        model.header.input.format,
-        frame,
-      );
-      switch (results.kind) {
-        case 'classes':
-          expect(results.classes.map(({ index }) => index)).toEqual(expected.map((result) => result.class));
-          expect(results.classes.length).toBe(model.header.results.most);
-          break;
-        case 'reconstruction':
-          expect(results.error).toBeCloseTo(expected[0]?.score ?? NaN, 4);
-          break;
-        case 'tensor':
-          expect(results.data).toEqual(outputs[0]);
-          break;
-        case 'detections':
-          throw new Error('none of these models detects');
-      }
-    },
-    120_000,
-  );
+  test.each(files)('%s', async (file) => {
+    const model = await pack(importTflite(sharedFile(`models/${file}`), file), {
+      name: file,
+      target: EngineTool.find().target(),
+    });
+    const frame = await frameFor(model);
+    const [results] = (await runInTa(model, [frame])).results;
+    if (results === undefined) throw new Error('no label');
+    const { results: expected, outputs } = await EngineTool.find().infer(
+      model.graph,
+      model.header.input.format,
+      frame,
+    );
+    switch (results.kind) {
+      case 'classes':
+        expect(results.classes.map(({ index }) => index)).toEqual(expected.map((result) => result.class));
+        expect(results.classes.length).toBe(model.header.results.most);
+        break;
+      case 'reconstruction':
+        expect(results.error).toBeCloseTo(expected[0]?.score ?? NaN, 4);
+        break;
+      case 'tensor':
+        expect(results.data).toEqual(outputs[0]);
+        break;
+      case 'detections':
+        throw new Error('none of these models detects');
+    }
+  });
 });

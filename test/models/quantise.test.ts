@@ -80,14 +80,14 @@ describeWithOracle('quantised from float', () => {
     expect(report.calibrationFrames).toBe(100);
     expect(report.equalised).toBe(true);
     expect(report.tried.map(({ decibels }) => decibels > 15)).toEqual([true, true, true, true]);
-  }, 60_000);
+  });
 
   test('so do the classes of CIFAR', async () => {
     await compare({
       ...{ float: 'pretrainedResnet.tflite', published: 'pretrainedResnet_quant.tflite' },
       ...{ side: 32, real: (value) => value },
     });
-  }, 60_000);
+  });
 
   test('it is the same on the reference kernels, and within what it says of pictures that it has not seen', async () => {
     const float = model('pretrainedResnet.tflite');
@@ -118,7 +118,7 @@ describeWithOracle('quantised from float', () => {
     );
     expect(outputs[0]?.[0]?.length).toBe(10);
     expect(outputs[1]).toEqual(outputs[0]);
-  }, 30_000);
+  });
 
   test('what is int8 already, and frames that do not fit, are refused', async () => {
     await expect(quantise(model('vww_96_int8.tflite'), [])).rejects.toThrow(

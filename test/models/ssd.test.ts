@@ -137,7 +137,7 @@ describeWithEngine('SSD-MobileNetV2, run by the engine', () => {
         expect(box.y).toBeCloseTo(y ?? NaN, 2);
       }
     }
-  }, 60_000);
+  });
 
   const seen: [string, string | undefined][] = [
     ['cat', 'Cat'],

@@ -34,5 +34,5 @@ describeWithOracle('a model that does not fit', () => {
     // Nearly all weights, in as few calls as the shared buffer allows.
     expect(small.streamed).toBeGreaterThan(3_000_000);
     expect(small.continues).toBe(Math.ceil(small.streamed / AT_ONCE));
-  }, 120_000);
+  });
 });

@@ -52,7 +52,7 @@ test('a package agrees with the model it was made from, on photographs', async (
   const forPeople = await smartZone('model', 'verify', 'faces.szm', '--against', MODEL);
   expect(forPeople.out).toMatch(/^against {2}TensorFlow Lite \(WebAssembly\), 4 frames$/m);
   expect(forPeople.out).toMatch(/^found {4}(\d+) of \1 the same$/m);
-}, 30_000);
+});
 
 test('an ONNX model: from its file through the TEE, against ONNX Runtime', async () => {
   writeFileSync(join(folder, 'squeezenet.onnx'), floatOnnx(ARCHITECTURES['squeezenet-1.1']()));
@@ -68,7 +68,7 @@ test('an ONNX model: from its file through the TEE, against ONNX Runtime', async
   expect(report['agreeing']).toBe(report['of']);
   expect(report['of']).toBeGreaterThan(5);
   expect(status).toBe(0);
-}, 30_000);
+});
 
 test('not with another one, nor with a file that is none', async () => {
   const other = await smartZone('model', 'verify', 'faces.szm', '--against', OTHER);
@@ -79,7 +79,7 @@ test('not with another one, nor with a file that is none', async () => {
     status: 65,
   });
   expect(await smartZone('model', 'verify', 'x.tflite', '--against', MODEL)).toMatchObject({ status: 65 });
-}, 30_000);
+});
 
 test('a runtime that is not there is an error that says how to get it', () => {
   expect(problemOf(new MissingRuntimeError('a runtime', 'some-package'))).toEqual({

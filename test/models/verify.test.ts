@@ -61,7 +61,7 @@ describe('every model verifies', () => {
     process.stdout.write(
       'model | frames | agree | least overlap | scores | outputs, relative | streamed KiB\n',
     );
-  }, 30_000);
+  });
   afterAll(() => device.stop());
 
   const run = async (
@@ -117,17 +117,13 @@ describe('every model verifies', () => {
       names.map(async (name) => [path.basename(name), await decodePicture(readFileSync(name))] as const),
     );
 
-  test.each(PUBLISHED)(
-    '$file',
-    async (test) => {
-      const names = [1, 4].map((i) => `node_modules/@vladmandic/face-api/demo/sample${i}.jpg`);
-      const sharedNames = existsSync(shared)
-        ? ['cat', 'grace_hopper'].map((name) => `${shared}/images/${name}.bmp`)
-        : [];
-      await run(test, framesOf(await read([...names, ...sharedNames])));
-    },
-    30_000,
-  );
+  test.each(PUBLISHED)('$file', async (test) => {
+    const names = [1, 4].map((i) => `node_modules/@vladmandic/face-api/demo/sample${i}.jpg`);
+    const sharedNames = existsSync(shared)
+      ? ['cat', 'grace_hopper'].map((name) => `${shared}/images/${name}.bmp`)
+      : [];
+    await run(test, framesOf(await read([...names, ...sharedNames])));
+  });
 
   describeWithOracle('of the measured ones', () => {
     test('all are there', () => {
@@ -136,13 +132,9 @@ describe('every model verifies', () => {
       expect(sharedFile('images/cat.bmp').length).toBeGreaterThan(0);
     });
 
-    test.each(SHARED)(
-      '$file',
-      async (test) => {
-        const names = ['cat', 'grace_hopper', 'person'].map((name) => `${shared}/images/${name}.bmp`);
-        await run(test, framesOf(await read(names)));
-      },
-      30_000,
-    );
+    test.each(SHARED)('$file', async (test) => {
+      const names = ['cat', 'grace_hopper', 'person'].map((name) => `${shared}/images/${name}.bmp`);
+      await run(test, framesOf(await read(names)));
+    });
   });
 });

@@ -167,5 +167,5 @@ describeWithEngine('YOLO', () => {
           expect(a).toBeCloseTo(b ?? NaN, 2);
       }
     }
-  }, 60_000);
+  });
 });

@@ -54,7 +54,7 @@ beforeAll(() => {
     `${files.length} files, ${(packed.size / 1024).toFixed(0)} KiB packed, ` +
       `${(packed.unpackedSize / 1024).toFixed(0)} KiB unpacked; packed and installed in ${Date.now() - start} ms`,
   );
-}, 180_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test('nothing is compiled when it is installed', () => {

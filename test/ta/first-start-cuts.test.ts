@@ -85,7 +85,7 @@ beforeAll(async () => {
   changes = readDiskJournal(journal);
   claimed = (await device.hello()).signingKey;
   await device.stop();
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The files that decide what the device is. */

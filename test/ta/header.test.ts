@@ -19,7 +19,7 @@ let publisher: Party;
 
 beforeAll(async () => {
   ({ device, publisher } = await readyDevice());
-}, 120_000);
+});
 afterAll(() => device.stop());
 
 const withHeader = (model: SealedModel, change: Partial<ContainerHeader>): SealedModel => {

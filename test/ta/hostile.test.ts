@@ -44,7 +44,7 @@ let channel: SensorChannel;
 beforeAll(async () => {
   ({ device, sensor, rules, publisher } = await readyDevice());
   channel = await device.openChannel(sensor);
-}, 120_000);
+});
 afterAll(() => device.stop());
 
 const status = (reply: TaReply): string => {

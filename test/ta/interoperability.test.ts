@@ -44,7 +44,7 @@ beforeAll(async () => {
   await device.enrol(sensor, rules, party('publisher'));
   sensorKid = kidOf('ed25519', sensor.signing.publicKey);
   rulesKid = kidOf('ed25519', rules.signing.publicKey);
-}, 120_000);
+});
 afterAll(() => device.stop());
 
 /** The device's hello, verified by the other implementation with the key that it names. */

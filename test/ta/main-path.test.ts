@@ -15,7 +15,7 @@ let publisher: Party;
 
 beforeAll(async () => {
   ({ device, sensor, rules, publisher } = await readyDevice());
-}, 120_000);
+});
 afterAll(() => device.stop());
 
 test('claim, enrol, install, offer, frame, label, receipt', async () => {

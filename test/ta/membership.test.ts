@@ -38,7 +38,7 @@ let publisher: Party;
 
 beforeAll(async () => {
   ({ device, sensor, rules, publisher } = await readyDevice());
-}, 120_000);
+});
 afterAll(() => device.stop());
 afterEach(async () => expectOk(await device.roster([sensor, rules, publisher])));
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
   const ready = await readyDevice();
   ({ device, publisher } = ready);
   expectOk(await device.roster([...sensors, ...hosts, publisher]));
-}, 120_000);
+});
 afterAll(() => device.stop());
 
 test('all of them at once, two channels a sensor, the last labels of each', async () => {
@@ -67,7 +67,7 @@ test('all of them at once, two channels a sensor, the last labels of each', asyn
   expectOk(await device.install(publisher, await faceModel(), sequence));
   expectOk(await device.roster([...sensors.slice(1), ...hosts, publisher]));
   expect(codeName((await device.ta.call('FRAME', channels[0]!.writer.seal(frame()))).a)).toBe('NO_CHANNEL');
-}, 120_000);
+});
 
 test('big labels of many sensors take a bounded share of the heap, the oldest go first', async () => {
   const model = await pack(importTflite(await faceNetwork(), 'faces'), {
@@ -97,7 +97,7 @@ test('big labels of many sensors take a bounded share of the heap, the oldest go
   expect(used - (await device.ta.heap()).used).toBeGreaterThan(768 * 1024 - 2 * size);
   expect(used - (await device.ta.heap()).used).toBeLessThan(900 * 1024);
   expectOk(await device.roster([...sensors, ...hosts, publisher]));
-}, 120_000);
+});
 
 test('one command a hundred times leaves the heap as it was', async () => {
   const ask = async (): Promise<void> => {

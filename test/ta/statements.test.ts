@@ -22,7 +22,7 @@ let rules: Party;
 
 beforeAll(async () => {
   ({ device, sensor, rules } = await readyDevice());
-}, 120_000);
+});
 afterAll(() => device.stop());
 
 describe('evidence', () => {

@@ -336,4 +336,4 @@ test('a copy from before is put back: who has seen the state after it notices, o
     });
     expect([what, verdict]).toEqual([what, restored]);
   }
-}, 120_000);
+});

@@ -126,7 +126,7 @@ beforeAll(async () => {
   streamed = await Device.create(model, HEAP_KIB);
   reader = await streamed.device.labelReader(streamed.rules);
   channel = await streamed.device.openChannel(streamed.sensor);
-}, 120_000);
+});
 afterAll(async () => {
   await resident.device.stop();
   await streamed.device.stop();

@@ -46,7 +46,7 @@ beforeEach(async () => {
   await labels(100);
   expect((await word()).trial).toBeUndefined();
   second = await installed(3);
-}, 60_000);
+});
 afterEach(() => device.stop());
 
 test('three starts without success, and the model before is in force; the floor stays', async () => {
