@@ -32,12 +32,19 @@ $(OUT)/ta_host_short_epoch: ta_host.c $(OUT)/host/short_epoch.o \
 		$(filter-out $(OUT)/host/trust/epoch.o,$(TA_HOST_OBJECTS)) $(ENGINE_ASAN)
 	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ $(TA_HOST_LINK) -o $@
 
-PROGRAMS += $(OUT)/ta_host $(OUT)/ta_host_one_owner $(OUT)/ta_host_short_epoch
+# The same with models that stream all their weights where they have several segments (test/ta/machine.test.ts).
+STREAMING_LINK := -Wl,--wrap=sz_residency_decide,--wrap=sz_residency_grow
+
+$(OUT)/ta_host_streaming: ta_host.c ta_host_streaming.c $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
+	$(CC) $(CFLAGS_ASAN) $(TA_HOST_INCLUDES) $^ $(TA_HOST_LINK) $(STREAMING_LINK) -o $@
+
+PROGRAMS += $(OUT)/ta_host $(OUT)/ta_host_one_owner $(OUT)/ta_host_short_epoch $(OUT)/ta_host_streaming
 -include $(TA_HOST_OBJECTS:.o=.d) $(ONE_OWNER_OBJECTS:.o=.d) $(OUT)/host/short_epoch.d
 
 # The same with one source replaced by a copy that has a fault: tests show with it that they can fail (test/ta/model/faults.ts).
-# make FAULTY=trust/roster.c FAULTY_COPY=/tmp/roster.c FAULTY_HOST=/tmp/ta_host /tmp/ta_host
+# make FAULTY=trust/roster.c FAULTY_COPY=/tmp/roster.c FAULTY_HOST=/tmp/ta_host /tmp/ta_host; with FAULTY_STREAMS=1 it streams.
 ifdef FAULTY_HOST
-$(FAULTY_HOST): $(FAULTY_COPY) ta_host.c $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
-	$(CC) $(CFLAGS_ASAN) -Wno-error $(TA_HOST_INCLUDES) $(filter-out $(OUT)/host/$(FAULTY:.c=.o),$^) $(TA_HOST_LINK) -o $@
+$(FAULTY_HOST): $(FAULTY_COPY) ta_host.c $(if $(FAULTY_STREAMS),ta_host_streaming.c) $(TA_HOST_OBJECTS) $(ENGINE_ASAN)
+	$(CC) $(CFLAGS_ASAN) -Wno-error $(TA_HOST_INCLUDES) $(filter-out $(OUT)/host/$(FAULTY:.c=.o),$^) $(TA_HOST_LINK) \
+		$(if $(FAULTY_STREAMS),$(STREAMING_LINK)) -o $@
 endif

@@ -23,11 +23,11 @@ const SEEDS = Array.from(
 const NOTICED_WITHIN = 10_000;
 const SAMPLE = 10;
 
-const program = fileURLToPath(new URL('../../build/ctest/ta_host', import.meta.url));
+const program = fileURLToPath(new URL('../../build/ctest/ta_host_streaming', import.meta.url));
 let containers: ReadonlyMap<string, SealedModel>;
 
 beforeAll(async () => {
-  await TaHost.create().stop(); // builds it
+  await TaHost.create('ta_host_streaming').stop(); // builds it
   containers = new Map((await tinyModels()).map((model, i) => [`container ${i + 1}`, model]));
 }, 300_000);
 
@@ -53,6 +53,17 @@ test(`${SEEDS.length} sequences of ${OPERATIONS} operations`, async () => {
     'FRAME STALE_NUMBER',
     'OFFER STATE_ROLLED_BACK',
     'MODEL_BEGIN MODEL_TRIAL',
+    'ZONE_OFFER OK',
+    'ZONE_OFFER NOT_IN_ZONE',
+    'ZONE_OFFER STALE_ROSTER',
+    'FRAME SEGMENTS_WANTED',
+    'FRAME BUSY',
+    'CONTINUE OK',
+    'CONTINUE MODEL_ORDER',
+    'CONTINUE MODEL_DIGEST',
+    'CONTINUE NO_CHANNEL',
+    'CONTINUE TRUNCATED',
+    'CONTINUE TRAILING_BYTES',
   ])
     expect(reached.get(often)).toBeGreaterThan(0);
 }, 36_000_000);

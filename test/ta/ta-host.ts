@@ -84,7 +84,7 @@ export class TaHost {
    * @param heapKib the TA's heap; default a Pi 3's
    */
   static create(
-    program: 'ta_host' | 'ta_host_one_owner' | 'ta_host_short_epoch' = 'ta_host',
+    program: 'ta_host' | 'ta_host_one_owner' | 'ta_host_short_epoch' | 'ta_host_streaming' = 'ta_host',
     heapKib?: number,
   ): TaHost {
     const root = fileURLToPath(new URL('../..', import.meta.url));

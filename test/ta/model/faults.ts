@@ -227,6 +227,85 @@ export const FAULTS: readonly Fault[] = [
     wrong: 'sz_wipe(&next->previous, sizeof next->previous); next->model_floor = next->model.sequence;',
   },
   {
+    what: 'a zone that does not list the device is open to it',
+    file: 'trust/roster.c',
+    right: 'sz_zone_lists(&zone, state->signing.kid) ||',
+    wrong: 'zone.device_count > 0 ||',
+  },
+  {
+    what: 'a zone offer of before a device left is taken',
+    file: 'trust/on_offer.c',
+    right: 'sz_roster_older(offer->roster, audience->zone->since)',
+    wrong: 'offer->roster.version == UINT64_MAX',
+  },
+  {
+    what: "a zone's channels outlive a device that leaves",
+    file: 'trust/channel.c',
+    right: '(terms->zone && !in_force(terms))',
+    wrong: '(terms->zone && UINT64_MAX == 0 && !in_force(terms))',
+  },
+  {
+    what: 'a zone begins anew with every roster',
+    file: 'trust/zones.c',
+    right: 'old != NULL && keeps_all(old, zone) ? old->since : roster',
+    wrong: 'old != NULL && keeps_all(old, zone) && old->since.version == 0 ? old->since : roster',
+  },
+  {
+    what: "a device's own channel takes numbers out of order",
+    file: 'trust/channel.c',
+    right: 'number, channel->terms.zone)',
+    wrong: 'number, true)',
+  },
+  {
+    what: 'a number that comes late is good twice in a zone',
+    file: 'trust/number_window.c',
+    right: '(window->taken[below / 64] >> (below % 64) & 1) == 0',
+    wrong: 'below > 0',
+  },
+  {
+    what: 'labels name another zone',
+    file: 'trust/label.c',
+    right: 'sz_cbor_put_bstr(&w, channel->terms.audience, SZ_KID_SIZE);',
+    wrong: 'sz_cbor_put_bstr(&w, channel->terms.sensor, SZ_KID_SIZE);',
+  },
+  {
+    what: "another session's frame displaces one that waits for segments",
+    file: 'trust/on_frame.c',
+    right: 'if (sz_answer_busy(call->session)) {',
+    wrong: 'if (sz_answer_busy(call->session) && call->session == 0) {',
+  },
+  {
+    what: 'a frame that waits for segments has used up its number',
+    file: 'trust/answer.c',
+    right: 'if (step == SZ_SEGMENTS_WANTED) {\n        return',
+    wrong:
+      'if (step == SZ_SEGMENTS_WANTED) {\n        sz_channel_take(channel, answer.facts.number);\n        return',
+  },
+  {
+    what: 'a wrong segment leaves the frame waiting',
+    file: 'trust/answer.c',
+    right: 'if (code != SZ_SEGMENTS_WANTED) {',
+    wrong: 'if (code != SZ_SEGMENTS_WANTED && code != SZ_MODEL_DIGEST) {',
+  },
+  {
+    what: 'a streamed frame is answered although the lease has ended meanwhile',
+    file: 'trust/answer.c',
+    right: 'return sz_roster_authorise((*channel)->terms.sensor, SZ_ROLE_SENSOR, &member);',
+    wrong: '(void)member; return SZ_OK;',
+  },
+  {
+    what: 'bytes behind the last segment are overlooked',
+    file: 'models/running.c',
+    right: 'return code == SZ_OK && at < length ? SZ_TRAILING_BYTES : code;',
+    wrong: 'return code;',
+  },
+  {
+    what: 'segments come in any order',
+    file: 'models/running.c',
+    right: ' || index != sz_stream_wanted(&running) + 1) {',
+    wrong: ' || index == 0) {',
+  },
+  {
     what: 'what could not be stored counts all the same',
     file: 'trust/state.c',
     right: 'if (code == SZ_OK) {\n        adopt(next);',
@@ -252,7 +331,11 @@ export const buildFaulty = (fault: Fault, folder: string): string => {
   writeFileSync(copy, faultySource(fault));
   const { status, stderr } = spawnSync(
     'make',
-    ['-s', '-C', 'ta/test', `FAULTY=${file}`, `FAULTY_COPY=${copy}`, `FAULTY_HOST=${program}`, program],
+    [
+      ...['-s', '-C', 'ta/test', `FAULTY=${file}`, `FAULTY_COPY=${copy}`, `FAULTY_HOST=${program}`],
+      'FAULTY_STREAMS=1',
+      program,
+    ],
     { cwd: root },
   );
   if (status !== 0) throw new Error(`"${what}" does not build: ${stderr.toString()}`);

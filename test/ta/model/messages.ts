@@ -7,15 +7,17 @@ import { AgreementKey } from '../../../protocol/keys.js';
 import type { InputShape } from '../../../protocol/messages/input-shape.js';
 import { encodeFrame } from '../../../protocol/messages/frame.js';
 import { encodeModelBegin } from '../../../protocol/messages/model-begin.js';
-import { sealOffer } from '../../../protocol/messages/offer.js';
+import { sealOffer, type Offer } from '../../../protocol/messages/offer.js';
 import { signOwnerStatement } from '../../../protocol/messages/owner.js';
 import { signOwners } from '../../../protocol/messages/owners.js';
 import { signRoster } from '../../../protocol/messages/roster.js';
 import { signRulesHello } from '../../../protocol/messages/rules-hello.js';
 import { encodeAgentCounters } from '../../../protocol/messages/telemetry.js';
+import { sealZoneOffer } from '../../../protocol/messages/zone-offer.js';
 import { known, keysOf, type Made, type Registry, type SensorEnd } from './registry.js';
 import type {
   Content,
+  ContinueContent,
   FrameContent,
   ModelBeginContent,
   OfferContent,
@@ -24,12 +26,14 @@ import type {
   RulesHelloContent,
   Seen,
   SegmentContent,
+  ZoneOfferContent,
 } from './state.js';
 
 export const COMMAND: Readonly<Record<Content['kind'], keyof typeof Command>> = {
   owner: 'OWNER',
   roster: 'ROSTER',
   offer: 'OFFER',
+  'zone-offer': 'ZONE_OFFER',
   'rules-hello': 'RULES_HELLO',
   frame: 'FRAME',
   receipt: 'RECEIPT',
@@ -107,7 +111,11 @@ export class Maker {
           const { signingKey, agreementKey } = known(this.registry.identities, name);
           return { signingKey, agreementKey, securityLevel: 0, name };
         }),
-        zones: [],
+        zones: content.zones.map(({ zone, devices }) => ({
+          id: known(this.registry.zones, zone),
+          devices: devices.map((name) => known(this.registry.identities, name).kid),
+          name: zone,
+        })),
         ...(content.lease !== undefined && { lease: content.lease }),
         ...(content.succession && {
           succession: content.succession.map(({ generation, keys, signer, forged }) =>
@@ -121,27 +129,35 @@ export class Maker {
   }
 
   offer(content: OfferContent): Made {
-    const { boots, channels, identities } = this.registry;
-    const { id, secret } = known(channels, content.channel);
-    const bytes = sealOffer(
+    const { boots, identities } = this.registry;
+    const bytes = sealOffer(this.#terms(content), known(keysOf, content.signer).signing, [
       {
-        channel: id,
-        secret,
-        inputShape: shapeOf(content.shape),
-        counter: content.counter,
-        ...seenOf(content),
-        time: content.time,
+        id: known(identities, content.device).kid,
+        freshness: known(boots, content.bootNonce).bootNonce,
+        publicKey: known(boots, content.prekey).prekey,
       },
+    ]);
+    return this.#made(content, spoilt(bytes, content.forged));
+  }
+
+  zoneOffer(content: ZoneOfferContent): Made {
+    const { boots, zones } = this.registry;
+    const bytes = sealZoneOffer(
+      this.#terms(content),
+      known(zones, content.zone),
       known(keysOf, content.signer).signing,
-      [
-        {
-          id: known(identities, content.device).kid,
-          freshness: known(boots, content.bootNonce).bootNonce,
-          publicKey: known(boots, content.prekey).prekey,
-        },
-      ],
+      content.recipients.map(({ prekey, bootNonce }) => ({
+        prekey: known(boots, prekey).prekey,
+        bootNonce: known(boots, bootNonce).bootNonce,
+      })),
     );
     return this.#made(content, spoilt(bytes, content.forged));
+  }
+
+  #terms(content: OfferContent | ZoneOfferContent): Offer {
+    const { id, secret } = known(this.registry.channels, content.channel);
+    const { counter, time } = content;
+    return { channel: id, secret, inputShape: shapeOf(content.shape), counter, ...seenOf(content), time };
   }
 
   rulesHello(content: RulesHelloContent): Made {
@@ -171,13 +187,13 @@ export class Maker {
       data: new Uint8Array(size).fill(1),
     };
     const bytes = end.writer.seal(change.wellFormed ? encodeFrame(frame) : encodeDeterministic(7));
-    const { name: channel, sensor, device, writer } = end;
+    const { name: channel, sensor, audience, writer } = end;
     const content: FrameContent = {
       kind: 'frame',
       channel,
       number: writer.lastNumber,
       sensor,
-      device,
+      audience,
       ...change,
     };
     return this.#made(content, spoilt(bytes, !change.authentic));
@@ -188,11 +204,7 @@ export class Maker {
     return this.#made({ ...(message.content as FrameContent), authentic: false }, spoilt(bytes, true));
   }
 
-  modelBegin(
-    draft: Omit<ModelBeginContent, 'model' | 'segments'>,
-    container: string,
-    sequence: number,
-  ): Made {
+  modelBegin(draft: Omit<ModelBeginContent, 'model'>, container: string, sequence: number): Made {
     const { registry } = this;
     const model = known(registry.containers, container);
     const signed = signPackage(
@@ -208,8 +220,13 @@ export class Maker {
     const content: ModelBeginContent = {
       ...draft,
       ...(offer && { offer }),
-      model: { sequence, digest, container, input: shapeName(model.header.input) },
-      segments: model.segments.length,
+      model: {
+        sequence,
+        digest,
+        container,
+        input: shapeName(model.header.input),
+        weights: model.header.weights.length,
+      },
     };
     const envelope = spoiltEnvelope(signed.envelope, draft.forged);
     if (!draft.forged) registry.packages.set(digest, { envelope, content });
@@ -234,8 +251,8 @@ export class Maker {
   /** To load again what is committed. */
   modelLoad(digest: string): Made {
     const { envelope, content } = known(this.registry.packages, digest);
-    const { kind, signer, forged, model, versionFits, segments } = content;
-    const load: ModelBeginContent = { kind, signer, forged, model, versionFits, segments };
+    const { kind, signer, forged, model, versionFits } = content;
+    const load: ModelBeginContent = { kind, signer, forged, model, versionFits };
     return this.#made(load, encodeModelBegin(envelope, null));
   }
 
@@ -263,8 +280,14 @@ export class Maker {
     return this.#made({ kind: 'model-status' }, new Uint8Array(0));
   }
 
-  continue(): Made {
-    return this.#made({ kind: 'continue' }, new Uint8Array(16));
+  /** Segments of a container, one behind the other. */
+  continue(container: string, { index, parts, extra }: Omit<ContinueContent, 'kind'>): Made {
+    const { segments } = known(this.registry.containers, container);
+    const joined = Buffer.concat(
+      parts.map(({ place, intact }) => spoilt(segments[place] ?? new Uint8Array(0), !intact)),
+    );
+    const bytes = extra < 0 ? joined.subarray(0, extra) : Buffer.concat([joined, new Uint8Array(extra)]);
+    return this.#made({ kind: 'continue', index, parts, extra }, new Uint8Array(bytes));
   }
 }
 

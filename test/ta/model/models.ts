@@ -6,6 +6,7 @@ import {
   store,
   type Committed,
   type Device,
+  type Job,
   type Message,
   type ModelBeginContent,
   type Outcome,
@@ -13,6 +14,18 @@ import {
   type Verdict,
 } from './state.js';
 import { authorise, knowsMore } from './trust.js';
+
+/** Its weights come again for every frame, and for the golden test. */
+export const isStreamed = ({ weights }: Committed): boolean => weights > 1;
+
+/** The order in which a load wants the container's segments: header, weights, golden test, and what that streams. */
+const segmentOrder = (model: Committed): number[] => {
+  const weights = Array.from({ length: model.weights }, (_, i) => i + 1);
+  return [0, ...weights, model.weights + 1, ...(isStreamed(model) ? weights : [])];
+};
+
+/** Which one the load under way wants. */
+export const segmentWanted = ({ model, next }: Job): number => segmentOrder(model)[next] ?? 0;
 
 const SEQUENCE_STEP = 2 ** 16;
 export const TRIAL_LABELS = 100;
@@ -41,7 +54,6 @@ export const beginModel = (device: Device, { content }: Message<ModelBeginConten
     install: content.offer !== undefined,
     model: content.model,
     rightKey: content.offer?.rightKey ?? true,
-    segments: content.segments,
     next: 0,
   };
   return accepted({ kind: 'segment', next: 0, active: false });
@@ -93,20 +105,22 @@ export const takeSegment = (device: Device, { content }: Message<SegmentContent>
   const { job } = device.memory;
   if (busy(device)) return refused('BUSY');
   if (job === undefined) return refused('MODEL_UNKNOWN');
-  if (content.index !== job.next) return refused('MODEL_ORDER');
-  const right = content.container === job.model.container && content.place === job.next;
+  if (content.index !== segmentWanted(job)) return refused('MODEL_ORDER');
+  const right = content.container === job.model.container && content.place === segmentWanted(job);
   const good = right && content.intact && job.rightKey;
   if (!good) {
     delete device.memory.job;
     return remember(device, 'MODEL_DIGEST', job.model);
   }
   job.next += 1;
-  if (job.next < job.segments) return accepted({ kind: 'segment', next: job.next, active: false });
+  if (job.next < segmentOrder(job.model).length)
+    return accepted({ kind: 'segment', next: segmentWanted(job), active: false });
   if (job.install && !commit(device, job.model)) {
     delete device.memory.job;
     return remember(device, 'STORAGE_FAILED', job.model);
   }
   device.memory.running = job.model;
+  delete device.memory.answer; // it was the former model's
   delete device.memory.job;
   return accepted({ kind: 'segment', next: 'all', active: true });
 };

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { SealedModel } from '../../../clients/publisher/index.js';
 import { equalBytes } from '../../../protocol/bytes.js';
 import { AgreementKey, SigningKey } from '../../../protocol/keys.js';
-import { asChannelId, signingKid, type ChannelId, type Kid } from '../../../protocol/kid.js';
+import { asChannelId, asKid, signingKid, type ChannelId, type Kid } from '../../../protocol/kid.js';
 import type { VerifiedHello } from '../../../protocol/messages/hello.js';
 import { RecordWriter } from '../../../protocol/messages/record.js';
 import type { Message, ModelBeginContent } from './state.js';
@@ -31,7 +31,8 @@ export interface SensorEnd {
   readonly secret: Uint8Array;
   readonly sensor: string;
   readonly shape: string;
-  readonly device: string;
+  /** The device or the zone that it is for. */
+  readonly audience: string;
   readonly writer: RecordWriter;
 }
 
@@ -44,14 +45,16 @@ export interface Made {
 
 export class Mismatch extends Error {}
 
-/** Another device, which nobody here runs. */
+/** Other devices, which nobody here runs. */
 export const ELSEWHERE = 'elsewhere';
+export const NEIGHBOUR = 'neighbour';
 
 export const PARTIES = {
   owners: ['owner 1', 'owner 2', 'owner 3'],
   sensors: ['sensor 1', 'sensor 2', 'sensor 3'],
   rules: ['rules 1', 'rules 2'],
   publishers: ['publisher 1', 'publisher 2'],
+  zones: ['zone 1', 'zone 2'],
   stranger: 'stranger',
 } as const;
 
@@ -83,17 +86,19 @@ export class Registry {
   >();
   /** The labels that went out, by the frame's message. */
   readonly labels = new Map<number, Uint8Array>();
+  readonly zones = new Map<string, Kid>(
+    PARTIES.zones.map((name) => [name, asKid(new Uint8Array(randomBytes(8)))]),
+  );
   readonly epochs = new Map<string, { readonly channel: ChannelId; readonly secret: Uint8Array }>();
 
   constructor(readonly containers: ReadonlyMap<string, SealedModel>) {
-    const keys: Keys = { signing: SigningKey.generate(), agreement: AgreementKey.generate() };
-    const signingKey = keys.signing.publicKey;
-    this.identities.set(ELSEWHERE, {
-      kid: signingKid(signingKey),
-      signingKey,
-      agreementKey: keys.agreement.publicKey,
-    });
-    this.boots.set(ELSEWHERE, { bootNonce: randomBytes(16), prekey: AgreementKey.generate().publicKey });
+    for (const name of [ELSEWHERE, NEIGHBOUR]) {
+      const keys: Keys = { signing: SigningKey.generate(), agreement: AgreementKey.generate() };
+      const signingKey = keys.signing.publicKey;
+      const kid = signingKid(signingKey);
+      this.identities.set(name, { kid, signingKey, agreementKey: keys.agreement.publicKey });
+      this.boots.set(name, { bootNonce: randomBytes(16), prekey: AgreementKey.generate().publicKey });
+    }
     this.nonces.set(ELSEWHERE, { bytes: randomBytes(16) });
   }
 
@@ -127,7 +132,7 @@ export class Registry {
       Registry.meet(this.nonces, `claim nonce of ${boot}`, { bytes: hello.claimNonce }, 'nonce');
   }
 
-  newChannel(sensor: string, shape: string, device: string): SensorEnd {
+  newChannel(sensor: string, shape: string, audience: string): SensorEnd {
     const id = asChannelId(randomBytes(8));
     const secret = new Uint8Array(randomBytes(32));
     const end: SensorEnd = {
@@ -136,12 +141,12 @@ export class Registry {
       secret,
       sensor,
       shape,
-      device,
+      audience,
       writer: new RecordWriter(
         secret,
         {
           purpose: 'frame',
-          device: known(this.identities, device).kid,
+          device: this.identities.get(audience)?.kid ?? known(this.zones, audience),
           sender: known(keysOf, sensor).signing.kid,
         },
         id,

@@ -1,5 +1,5 @@
 /** The executable specification: what the device decides about each message, and what it is afterwards. */
-import { takeFrame, takeOffer, takeRulesHello, presentEpoch } from './channels.js';
+import { takeFrame, takeOffer, takeRulesHello, takeSegments, presentEpoch } from './channels.js';
 import { beginModel, takeSegment, tellModels } from './models.js';
 import {
   accepted,
@@ -11,7 +11,7 @@ import {
   type Outcome,
   type Stored,
 } from './state.js';
-import { takeRoster, takeStatement } from './trust.js';
+import { takeRoster, takeStatement, zonesInForce } from './trust.js';
 
 const FIRST_CLOCK = 1000;
 
@@ -39,7 +39,7 @@ export class Specification {
       device.stored.owners.keys.length === 0 && !UNCLAIMED_TOO.includes(message.content.kind)
         ? refused('NOT_CLAIMED')
         : this.#decide(message);
-    if (outcome.code !== 'OK') device.memory.counters.refused += 1;
+    if (outcome.code !== 'OK' && outcome.code !== 'SEGMENTS_WANTED') device.memory.counters.refused += 1;
     return outcome;
   }
 
@@ -56,6 +56,7 @@ export class Specification {
       case 'roster':
         return takeRoster(device, as(content), this.#name('boot'));
       case 'offer':
+      case 'zone-offer':
         return takeOffer(device, as(content));
       case 'rules-hello':
         return takeRulesHello(device, as(content));
@@ -72,7 +73,7 @@ export class Specification {
       case 'segment':
         return takeSegment(device, as(content));
       case 'continue':
-        return refused('NO_INFERENCE'); // these models are resident: nothing ever waits for segments
+        return takeSegments(device, as(content));
       case 'model-status':
         return tellModels(device);
       case 'evidence':
@@ -88,7 +89,13 @@ export class Specification {
 
   /** Memory is lost, what is stored stays. */
   restart(): void {
-    this.device.memory = this.#started(this.device.clock);
+    const { device } = this;
+    const { owners, roster } = device.stored;
+    device.memory = this.#started(device.clock);
+    if (roster !== undefined) {
+      const { content } = roster;
+      device.memory.zones = zonesInForce(device, content, [owners.generation, content.version], new Map());
+    }
   }
 
   /** Storage was erased: a new, unclaimed identity that no client trusts. */
@@ -98,6 +105,7 @@ export class Specification {
 
   endSession(session: number): void {
     const { memory } = this.device;
+    if (memory.answer?.session === session) delete memory.answer;
     if (memory.job?.session === session) delete memory.job;
   }
 
@@ -120,6 +128,7 @@ export class Specification {
       rosterSince: clock,
       offeredTime: 0,
       channels: [],
+      zones: new Map(),
       seen: new Map(),
       epoch: 1,
       epochSince: clock,

@@ -1,164 +1,19 @@
 /**
- * The device as its specification sees it (protocol.md, smart-zone.cddl, ARCHITECTURE.md): what is stored, what one boot keeps in
- * memory, and what a message says. Keys, nonces and digests are names here; that they are drawn anew where they must be is the
- * driver's to check on the real thing.
+ * The device as its specification sees it (protocol.md, smart-zone.cddl, ARCHITECTURE.md): what is stored, and what one boot keeps in
+ * memory. Keys, nonces and digests are names here; that they are drawn anew where they must be is the driver's to check on the real
+ * thing.
  */
-import type { CodeName } from '../../../protocol/codes.js';
+import type {
+  Committed,
+  FrameContent,
+  Message,
+  OwnerContent,
+  Owners,
+  RosterContent,
+  Verdict,
+} from './content.js';
 
-export type Verdict = CodeName | 'OK';
-export type RoleName = 'sensor' | 'rules' | 'publisher';
-
-/** A model as its manifest names it. */
-export interface Committed {
-  readonly sequence: number;
-  /** Of its manifest. */
-  readonly digest: string;
-  /** Which container: several packages can name one. */
-  readonly container: string;
-  /** The shape of its frames. */
-  readonly input: string;
-}
-
-export interface MemberEntry {
-  readonly party: string;
-  readonly role: RoleName;
-  readonly notAfter?: number;
-}
-
-export interface RosterContent {
-  readonly kind: 'roster';
-  readonly signer: string;
-  readonly forged: boolean;
-  readonly version: number;
-  readonly issued: number;
-  readonly members: readonly MemberEntry[];
-  /** Device identities that it lists. */
-  readonly devices: readonly string[];
-  readonly lease?: number;
-  readonly succession?: readonly OwnersLink[];
-}
-
-/** The owner keys, any one of which speaks for the owner. */
-export interface Owners {
-  readonly generation: number;
-  readonly keys: readonly string[];
-}
-
-/** How one set of owner keys gives way to the next. */
-export interface OwnersLink extends Owners {
-  readonly signer: string;
-  readonly forged: boolean;
-}
-
-export interface OwnerContent {
-  readonly kind: 'owner';
-  readonly signer: string;
-  readonly forged: boolean;
-  readonly device: string;
-  readonly counter: number;
-  readonly nonce: string;
-  readonly time: number;
-  readonly action:
-    | { readonly type: 'claim'; readonly owners: readonly string[]; readonly generation: number }
-    | { readonly type: 'reset' }
-    | { readonly type: 'rollback' }
-    | { readonly type: 'rotate' }
-    | { readonly type: 'rebase'; readonly floor: number };
-}
-
-/** The newest that the sender of a message has seen. */
-export interface Seen {
-  readonly rosterVersion: number;
-  /** Of that roster; absent: not known. */
-  readonly ownerGeneration?: number;
-  readonly modelSequence: number;
-}
-
-export interface OfferContent extends Seen {
-  readonly kind: 'offer';
-  readonly signer: string;
-  readonly forged: boolean;
-  /** The boot whose prekey it is sealed to, and the boot nonce and device that it is bound to. */
-  readonly prekey: string;
-  readonly bootNonce: string;
-  readonly device: string;
-  readonly channel: string;
-  readonly shape: string;
-  readonly counter: number;
-  readonly time: number;
-}
-
-export interface RulesHelloContent extends Seen {
-  readonly kind: 'rules-hello';
-  readonly signer: string;
-  readonly forged: boolean;
-  readonly device: string;
-  readonly lowOrder: boolean;
-  readonly time: number;
-}
-
-export interface FrameContent {
-  readonly kind: 'frame';
-  readonly channel: string;
-  readonly number: number;
-  /** Which sensor sealed it, and for which device: both are bound into the channel's key. */
-  readonly sensor: string;
-  readonly device: string;
-  /** Unaltered. */
-  readonly authentic: boolean;
-  /** Its plaintext is a frame of the channel's shape. */
-  readonly wellFormed: boolean;
-}
-
-export interface ModelBeginContent {
-  readonly kind: 'model-begin';
-  readonly signer: string;
-  readonly forged: boolean;
-  readonly model: Committed;
-  /** Absent: the committed model is to be loaded again. */
-  readonly offer?: Seen & {
-    readonly signer: string;
-    readonly forged: boolean;
-    readonly digest: string;
-    /** Whose static key it is sealed to, and which device it is bound to. */
-    readonly sealedTo: string;
-    readonly device: string;
-    readonly rightKey: boolean;
-  };
-  /** The release that it needs is not newer than the TA. */
-  readonly versionFits: boolean;
-  readonly segments: number;
-}
-
-export interface SegmentContent {
-  readonly kind: 'segment';
-  /** Where the client says that it stands. */
-  readonly index: number;
-  /** What it is, and that it is unaltered. */
-  readonly container: string;
-  readonly place: number;
-  readonly intact: boolean;
-}
-
-export type Content =
-  | OwnerContent
-  | RosterContent
-  | OfferContent
-  | RulesHelloContent
-  | FrameContent
-  | ModelBeginContent
-  | SegmentContent
-  | { readonly kind: 'receipt'; readonly channel: string }
-  | { readonly kind: 'evidence'; readonly nonceLength: number }
-  | { readonly kind: 'telemetry'; readonly wellFormed: boolean }
-  | { readonly kind: 'model-status' }
-  | { readonly kind: 'continue' };
-
-/** A message that was made: `id` stands for its bytes. */
-export interface Message<T extends Content = Content> {
-  readonly id: number;
-  readonly content: T;
-}
+export type * from './content.js';
 
 /** What survives a restart, replaced as a whole. */
 export interface Stored {
@@ -188,9 +43,17 @@ export interface SentLabel {
   readonly number: number;
 }
 
+/** Rosters are ordered by the generation of the owners first, by version second. */
+export type Order = readonly [generation: number, version: number];
+
 export interface Channel {
   readonly id: string;
   readonly sensor: string;
+  /** The device or the zone that it was offered to. */
+  readonly audience: string;
+  readonly zone: boolean;
+  /** That the sensor knew. */
+  readonly roster: Order;
   readonly shape: string;
   readonly counter: number;
   last: number;
@@ -205,8 +68,24 @@ export interface Job {
   readonly install: boolean;
   readonly model: Committed;
   readonly rightKey: boolean;
-  readonly segments: number;
+  /** How many were taken. */
   next: number;
+}
+
+/** A frame that waits for weight segments. */
+export interface Answer {
+  readonly session: number;
+  readonly channel: string;
+  readonly frame: Message<FrameContent>;
+  /** The segment that comes next, from 1. */
+  next: number;
+}
+
+/** A zone of the roster in force that lists this device. */
+export interface ZoneInForce {
+  /** The roster by which a device last left it. */
+  readonly since: Order;
+  readonly devices: readonly string[];
 }
 
 export interface Counters {
@@ -224,6 +103,8 @@ export interface Memory {
   rosterSince: number;
   offeredTime: number;
   channels: Channel[];
+  zones: Map<string, ZoneInForce>;
+  answer?: Answer | undefined;
   seen: Map<string, { readonly counter: number; readonly message: number }>;
   epoch: number;
   epochSince: number;
@@ -252,6 +133,7 @@ export type Reply =
   | { readonly kind: 'none' }
   | { readonly kind: 'owner-reply'; readonly statement: OwnerContent; readonly status: Verdict }
   | { readonly kind: 'label'; readonly frame: Message<FrameContent>; readonly again: boolean }
+  | { readonly kind: 'wanted'; readonly segments: readonly number[] }
   | { readonly kind: 'label-offer' }
   | {
       readonly kind: 'receipt';

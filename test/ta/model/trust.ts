@@ -6,6 +6,7 @@ import {
   store,
   type Device,
   type Message,
+  type Order,
   type Outcome,
   type OwnerContent,
   type Owners,
@@ -13,6 +14,7 @@ import {
   type RosterContent,
   type Seen,
   type Verdict,
+  type ZoneInForce,
 } from './state.js';
 import { closeUnauthorised, nextEpoch } from './channels.js';
 
@@ -39,19 +41,34 @@ export const authorise = (device: Device, party: string, role: RoleName): Verdic
 };
 
 /** Clients are the rollback witnesses: who has seen newer state proves that this one was put back. */
-export const knowsMore = (device: Device, seen: Seen): boolean => {
-  const { generation } = device.stored.owners;
-  const own = [generation, rosterVersion(device)] as const;
-  return (
-    isLater([seen.ownerGeneration ?? generation, seen.rosterVersion], own) ||
-    seen.modelSequence > device.stored.modelFloor
-  );
-};
+export const knowsMore = (device: Device, seen: Seen): boolean =>
+  isLater(orderSeen(device, seen), [device.stored.owners.generation, rosterVersion(device)]) ||
+  seen.modelSequence > device.stored.modelFloor;
 
-type Order = readonly [generation: number, version: number];
+/** Who does not say whose roster it was means the present owners. */
+export const orderSeen = (
+  { stored }: Device,
+  { ownerGeneration = stored.owners.generation, rosterVersion: version }: Seen,
+): Order => [ownerGeneration, version];
 
-/** Rosters are ordered by the generation of the owners first, by version second. */
 export const isLater = (a: Order, b: Order): boolean => (a[0] === b[0] ? a[1] > b[1] : a[0] > b[0]);
+
+/** The zones of a roster that list the device's present or next keys; who has left one keeps the keys of its channels. */
+export const zonesInForce = (
+  { stored: { identity, next } }: Device,
+  { zones }: RosterContent,
+  order: Order,
+  before: ReadonlyMap<string, ZoneInForce>,
+): Map<string, ZoneInForce> =>
+  new Map(
+    zones
+      .filter(({ devices }) => devices.includes(identity) || (next !== undefined && devices.includes(next)))
+      .map(({ zone, devices }) => {
+        const old = before.get(zone);
+        const keepsAll = old?.devices.every((each) => devices.includes(each)) === true;
+        return [zone, { devices, since: old !== undefined && keepsAll ? old.since : order }];
+      }),
+  );
 
 /** From the owners that are known to those of the last link. What is known already is passed over. */
 const follow = (known: Owners, { succession = [] }: RosterContent): { owners: Owners; code: Verdict } => {
@@ -115,6 +132,8 @@ export const takeRoster = (device: Device, message: Message<RosterContent>, boot
     ['STORAGE_FAILED', !device.storageAvailable],
   );
   if (code !== 'OK' || same) return refused(code);
+  const order: Order = [owners.generation, content.version];
+  memory.zones = zonesInForce(device, content, order, memory.zones);
   store(device, {
     roster: message,
     rosterFloor: content.version,
@@ -206,7 +225,7 @@ const apply = (
       break;
     case 'rollback':
       device.stored = { ...stored, ...said, ...withoutModels, model: stored.previous };
-      delete memory.running;
+      stopRunning(memory);
       delete memory.job;
       return;
     case 'rebase':
@@ -216,9 +235,15 @@ const apply = (
       device.stored = { ...stored, ...said, next: stored.next ?? fresh.identity };
       return;
   }
-  delete memory.running;
+  stopRunning(memory);
   delete memory.job;
+  memory.zones.clear();
   beginBoot(device, fresh.boot);
+};
+
+const stopRunning = (memory: Device['memory']): void => {
+  delete memory.running;
+  delete memory.answer;
 };
 
 /** Prekey, channels and what members were seen to say end with the boot before. */
@@ -226,6 +251,7 @@ const beginBoot = (device: Device, boot: string): void => {
   const { memory } = device;
   memory.boot = boot;
   memory.channels = [];
+  delete memory.answer;
   memory.seen.clear();
   nextEpoch(device);
 };
