@@ -21,22 +21,12 @@ import { parseProfiledSign1, sealSign1, verifySign1 } from '../protocol/cose/sig
 import { SmartZoneError } from '../protocol/errors.js';
 import { AgreementKey, SigningKey } from '../protocol/keys.js';
 import { agreementKid, signingKid } from '../protocol/kid.js';
+import { make } from './support/make.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const vectors = path.resolve(root, process.env['SMART_ZONE_SHARED'] ?? '../shared', 'vectors');
 const onLinux = process.platform === 'linux';
 if (!onLinux) console.warn('skipped: the C code needs Linux');
-
-/** Builds and runs the C tests; what they printed. */
-function checkTrust(): string {
-  const { status, stdout, stderr } = spawnSync('make', ['-s', '-C', 'ta/test', 'check-trust'], {
-    cwd: root,
-    encoding: 'utf8',
-    env: { ...process.env, MAKEFLAGS: '' },
-  });
-  if (status !== 0) throw new Error(`make check-trust: ${status}\n${stdout}\n${stderr}`);
-  return stdout;
-}
 
 type Answer = { readonly ok: readonly Uint8Array[] } | { readonly error: number };
 
@@ -99,7 +89,7 @@ const payload = utf8('what nobody but the receiver should know');
 (onLinux ? describe : describe.skip)('the TA in C', () => {
   let printed = '';
   beforeAll(() => {
-    printed = checkTrust();
+    printed = make(['-C', 'ta/test', 'check-trust'], { MAKEFLAGS: '' });
   }, 300_000);
 
   const count = (line: RegExp) => Number(line.exec(printed)?.[1] ?? 0);

@@ -69,7 +69,10 @@ test('for machines: one JSON object per line, the summary last', async () => {
     false,
   ]);
   expect(lines.filter(({ type }) => type === 'broker').length).toBeGreaterThan(10);
-  expect(lines.filter(({ type }) => type === 'light').map(({ on }) => on)).toEqual([true, false]);
+  // A busy machine may take longer from one frame to the next than the light stays on.
+  const light = lines.filter(({ type }) => type === 'light').map(({ on }) => on);
+  expect(light).toEqual(light.map((_, i) => i % 2 === 0));
+  expect(light.at(-1)).toBe(false);
   expect(status).toBe(0);
   console.log(`4 frames from nothing to the summary in ${milliseconds} ms`);
 });

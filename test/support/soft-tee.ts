@@ -1,9 +1,10 @@
-import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TA_UUID } from '../../protocol/codes.js';
+import { make } from './make.js';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -26,13 +27,8 @@ export const Test = {
 
 /** Makes the software TEE with its own test TA, and the addon. */
 export const buildSoftTee = (): void => {
-  for (const args of [
-    ['-C', 'ta/soft', 'test-ta'],
-    ['-C', 'agent/native'],
-  ]) {
-    const { status, stderr } = spawnSync('make', ['-s', '--no-print-directory', ...args], { cwd: root });
-    if (status !== 0) throw new Error(stderr.toString());
-  }
+  make(['-C', 'ta/soft', 'test-ta']);
+  make(['-C', 'agent/native']);
 };
 
 const exists = (pid: number): boolean => {

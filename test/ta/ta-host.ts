@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { concatBytes, utf8 } from '../../protocol/bytes.js';
 import { Command } from '../../protocol/codes.js';
 import type { Purpose } from '../../protocol/signed.js';
+import { make } from '../support/make.js';
 
 const RESTART = 0xffffffff;
 const SESSION = 0xfffffffd;
@@ -90,10 +91,7 @@ export class TaHost {
     const root = fileURLToPath(new URL('../..', import.meta.url));
     // A TA that also keeps what it is sent, or counts its branches: ta/test/trust_corpus.mk, ta/test/trust_coverage.mk.
     const path = `${process.env['TA_HOST_DIR'] ?? 'build/ctest'}/${program}`;
-    const made = spawnSync('make', ['-s', '--no-print-directory', '-C', 'ta/test', `../../${path}`], {
-      cwd: root,
-    });
-    if (made.status !== 0) throw new Error(`${program} does not build: ${made.stderr.toString()}`);
+    make(['-C', 'ta/test', `../../${path}`]);
     return TaHost.of(`${root}${path}`, heapKib === undefined ? {} : { heapKib });
   }
 
