@@ -14,16 +14,29 @@ export interface WatchdogParts {
  */
 export class Watchdog {
   readonly #timer: NodeJS.Timeout;
+  #again: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   private constructor(intervalMs: number, { check, feed, log }: WatchdogParts) {
     let checking = false;
+    let failing = false;
     const turn = (): void => {
       if (checking) return;
       checking = true;
       check()
-        .then(feed, (error: unknown) => {
-          log.warn('the watchdog is not fed', { reason: (error as Error).message });
-        })
+        .then(
+          () => {
+            failing = false;
+            feed();
+          },
+          (error: unknown) => {
+            if (!failing) log.warn('the watchdog is not fed', { reason: (error as Error).message });
+            failing = true;
+            // A TEE that is back must count before the time is up, also where it was away at two checks in a row.
+            clearTimeout(this.#again);
+            if (!this.#stopped) this.#again = setTimeout(turn, intervalMs / 10);
+          },
+        )
         .finally(() => (checking = false));
     };
     this.#timer = setInterval(turn, intervalMs);
@@ -39,6 +52,8 @@ export class Watchdog {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#again);
   }
 }

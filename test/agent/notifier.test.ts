@@ -85,10 +85,14 @@ describe('Watchdog', () => {
 
   test('is fed while the check succeeds, and not when it fails', async () => {
     let fed = 0;
+    let checks = 0;
     let healthy = true;
     const watchdog = Watchdog.create({
       env,
-      check: () => (healthy ? Promise.resolve() : Promise.reject(new Error('no answer'))),
+      check: () => {
+        checks += 1;
+        return healthy ? Promise.resolve() : Promise.reject(new Error('no answer'));
+      },
       feed: () => (fed += 1),
       log: new Log({ write: () => undefined }),
     });
@@ -99,6 +103,27 @@ describe('Watchdog', () => {
     const before = fed;
     await wait(150);
     expect(fed).toBe(before);
+    watchdog?.stop();
+    await wait(20);
+    const all = checks;
+    await wait(100);
+    expect(checks).toBe(all);
+  });
+
+  test('is fed soon after a check that failed, and says so once', async () => {
+    let fed = 0;
+    let healthy = false;
+    const lines: string[] = [];
+    const watchdog = Watchdog.create({
+      env: { ...env, WATCHDOG_USEC: '6000000' }, // a check every two seconds
+      check: () => (healthy ? Promise.resolve() : Promise.reject(new Error('no answer'))),
+      feed: () => (fed += 1),
+      log: new Log({ write: (line) => lines.push(line) }),
+    });
+    await wait(500);
+    healthy = true;
+    await wait(400);
+    expect([fed, lines.length]).toEqual([1, 1]);
     watchdog?.stop();
   });
 
