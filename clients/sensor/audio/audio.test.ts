@@ -132,7 +132,7 @@ test('keyword features: tf.signal in plain sums', () => {
         const falling = (edge(filter + 2) - at) / (edge(filter + 2) - edge(filter + 1));
         const weight = rising < falling ? rising : falling;
         return weight > 0 ? total + weight * magnitude : total;
-      });
+      }, 0);
       return log(sum + 1e-6);
     });
     for (let k = 0; k < 10; k++) {
@@ -170,7 +170,7 @@ test('machine sounds: librosa in plain sums', () => {
         const falling = (high - at) / (high - centre);
         const weight = rising < falling ? rising : falling;
         return weight > 0 ? total + (weight * value * 2) / (high - low) : total;
-      });
+      }, 0);
       expect(features[128 * row + filter]).toBeCloseTo(10 * log10(sum + 2 ** -52), 4);
     }
   }
