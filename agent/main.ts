@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { existsSync } from 'node:fs';
 import { VERSION } from '../protocol/codes.js';
 import { Agent } from './agent.js';
 import { ConfigError, configKeys, loadConfig, type Config } from './config.js';
 import { Log } from './log.js';
 
-/** sysexits.h: EX_UNAVAILABLE and EX_CONFIG; the unit does not restart after the second. */
+/** sysexits.h: EX_UNAVAILABLE and EX_CONFIG; the unit does not restart after them. */
 const EXIT_UNAVAILABLE = 69;
 const EXIT_CONFIG = 78;
 const SYSTEM_CONFIG = '/etc/smart-zone/agent.json';
@@ -24,13 +24,16 @@ const parseOptions = (): Options =>
   new Command('smart-zone-agent')
     .description('Takes sealed frames from an MQTT broker to a trusted application and sealed labels back.')
     .version(VERSION)
-    .option(
-      '-c, --config <file>',
-      `configuration file (JSON), repeatable; default ${SYSTEM_CONFIG}`,
-      collect,
-      [],
+    .addOption(
+      new Option('-c, --config <file>', 'configuration file (JSON), repeatable')
+        .argParser(collect)
+        .default([], SYSTEM_CONFIG),
     )
-    .option('-s, --set <key=value>', 'one configuration value, repeatable', collect, [])
+    .addOption(
+      new Option('-s, --set <key=value>', 'one configuration value, repeatable')
+        .argParser(collect)
+        .default([], 'none'),
+    )
     .option('--check', 'check the configuration and print it, passwords left out')
     .option('--keys', 'print every configuration key with its environment variable, default and meaning')
     .parse()

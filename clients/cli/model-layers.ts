@@ -42,7 +42,7 @@ export const withLayerFlags = (command: Command): Command =>
   command
     .option(
       '--budget <size>',
-      'secure memory of the TA, 8MiB on a Raspberry Pi 3: shows which weights it would keep',
+      "secure memory of the TA, 8MiB by OP-TEE's port for the Raspberry Pi 3: shows which weights it would keep",
       sizeOption,
     )
     .option(

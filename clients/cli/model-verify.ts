@@ -47,7 +47,7 @@ export function addVerifyCommand(model: Command): void {
     .addHelpText(
       'after',
       '\nThe reference runtimes are not installed with smart-zone: npm install @tensorflow/tfjs-tflite or onnxruntime-web.' +
-        '\nSMART_ZONE_TEE_HEAP_KIB gives the software TEE other memory than the 7168 KiB of a Raspberry Pi 3.' +
+        '\nSMART_ZONE_TEE_HEAP_KIB gives the software TEE another heap than 7168 KiB, which fits OP-TEE’s port for the Raspberry Pi 3.' +
         '\n\nExample:\n  $ smart-zone model verify faces.szm --against face_detection_short_range.tflite --pictures photos',
     )
     .action(async (file: string, _flags: unknown, command: Command) => {

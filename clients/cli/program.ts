@@ -32,8 +32,8 @@ First steps:
   $ smart-zone key new sensor --name porch   # and enrol the line it prints
   $ smart-zone sensor send --device porch-pi picture.jpg
 
-Exit status: 0 done, 64 usage, 65 bad data, 66 no input, 69 broker or TEE away, 73 cannot write, 75 try again,
-77 not permitted, 78 configuration or key file.`,
+Exit status: 0 done, 64 usage, 65 bad data, 66 no input, 69 broker or TEE away, 70 an error in this program,
+73 cannot write, 75 try again, 77 not permitted, 78 configuration or key file.`,
     );
   addOwnerCommands(program);
   addKeyCommands(program);

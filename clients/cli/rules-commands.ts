@@ -46,7 +46,7 @@ export function addRulesCommands(program: Command): void {
   const watch = rulesCommand(rules, 'watch', 'print the labels as they come');
   watch
     .option('--telemetry', "also the device's telemetry")
-    .option('--record <file>', 'keep the labels, readable, in a new file for `rules replay`')
+    .option('--record <file>', 'keep the labels, readable, in a new file for `rules test --replay`')
     .addHelpText('after', '\nExample:\n  $ smart-zone rules watch --device porch-pi')
     .action(() => run(watch));
 

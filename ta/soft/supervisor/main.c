@@ -46,7 +46,8 @@ static const struct {
 static const char usage[] =
     "usage: smart-zone-tee --dir FOLDER [--ta PROGRAM] [--heap-kib N] [--stack-kib N] [--secure-kib N]\n"
     "                      [--core-heap-kib N] [--page-tables N] [--uid N]\n"
-    "Runs the software TEE in FOLDER (default: $SMART_ZONE_TEE_DIR). Budgets default to a Raspberry Pi 3's.\n"
+    "Runs the software TEE in FOLDER (default: $SMART_ZONE_TEE_DIR).\n"
+    "Budgets default to those of OP-TEE's port for the Raspberry Pi 3.\n"
     "It is for development: it protects nothing from anyone who can read this machine's memory or disk.\n";
 
 static const char *beside_this_program(const char *name)
