@@ -4,7 +4,7 @@ import { devicePrefix, PackageTopics, Topics, zonePrefix, ZoneTopics } from './t
 const kid = kidFromHex('0011223344556677');
 const topics = new Topics(devicePrefix('hall'));
 
-test('topics are what the design lists, and parse back', () => {
+test('topics are these, and parse back', () => {
   const made: Record<string, unknown> = {
     'smartzone/hall/state': { kind: 'state' },
     'smartzone/hall/owner/reply': { kind: 'ownerReply' },

@@ -1,4 +1,4 @@
-/** Topics (design: "Topics"): made here only, so that broker rules, agent and clients agree. */
+/** Topics: made here only, so that broker rules, agent and clients agree. */
 import { kidFromHex, kidToHex, type Kid } from './kid.js';
 import { toHex } from './bytes.js';
 

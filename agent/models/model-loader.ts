@@ -28,7 +28,7 @@ interface Reports {
   readonly signed: (status: Uint8Array) => void;
 }
 
-/** A package's sequence number is at most so much higher than the last one's (design: "The model push"). */
+/** A package's sequence number is at most so much higher than the last one's (the TA refuses others: MODEL_SEQUENCE). */
 const MODEL_SEQUENCE_STEP = 2 ** 16;
 const TEE_LOST = ['TEE_DIED', 'TEE_TIMEOUT', 'TEE_UNREACHABLE'] as const;
 /** A package whose installation ended the TA so often is not tried again. */

@@ -1,7 +1,7 @@
 /* The primitives that the protocol is made of, on the TEE Internal Core API.
  *
  * One AES-GCM operation with one key object, one SHA-256 and one HMAC operation are made at start and reused
- * for ever: OP-TEE keeps handles in a 64 KiB core heap that all TAs share (design facts in docs). Nothing is
+ * for ever: OP-TEE keeps handles in a 64 KiB core heap that all TAs share (CFG_CORE_HEAP_SIZE). Nothing is
  * decrypted in place. Functions return SZ_OK, or SZ_CRYPTO_FAILED where the TEE refuses, unless stated.
  */
 #ifndef SZ_CRYPTO_H

@@ -1,6 +1,6 @@
 /**
  * A new model is on trial: only then may the device go back by itself, and nobody who can merely kill the TA chooses the older
- * model (design: "The model push", step 4). Each test has its own device with model 1 confirmed and model 2 on trial.
+ * model. Each test has its own device with model 2 confirmed and model 3 on trial.
  */
 import { renameSync } from 'node:fs';
 import { codeName, encodeModelBegin, equalBytes, verifyModelStatus } from '../../protocol/index.js';

@@ -13,8 +13,8 @@
 
 #define SZ_SOFT_HUK_SIZE 16
 
-/* Defaults are a Pi 3's (design notes of OP-TEE 4.10: TZDRAM 15 MiB less the core's 7 MiB;
- * CFG_CORE_HEAP_SIZE). */
+/* Defaults are those of OP-TEE 4.10's port for the Pi 3 (core/arch/arm/plat-rpi3/conf.mk): TZDRAM of
+ * 15 MiB less the core's 7 MiB; CFG_CORE_HEAP_SIZE. */
 #define SZ_SOFT_SECURE_SIZE (8u << 20)
 #define SZ_SOFT_HEAP_SIZE (7u << 20)
 #define SZ_SOFT_STACK_SIZE (64u << 10)

@@ -1,5 +1,5 @@
-/* The internal API in one process: published vectors, and failing the way OP-TEE fails (design notes:
- * measured on OP-TEE 4.10). Every panic is caught here and counted as a result. */
+/* The internal API in one process: published vectors, and failing the way OP-TEE 4.10 fails (measured under
+ * QEMU). Every panic is caught here and counted as a result. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdio.h>
