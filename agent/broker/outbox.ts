@@ -1,4 +1,4 @@
-import type { Publication } from './link.js';
+import type { Publication } from './publication.js';
 
 interface Pending {
   readonly publication: Publication;

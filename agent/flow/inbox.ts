@@ -1,6 +1,6 @@
 import { kidToHex } from '../../protocol/kid.js';
 import type { ParsedTopic, Topics } from '../../protocol/topics.js';
-import type { Incoming } from '../broker/link.js';
+import type { Incoming } from '../broker/incoming.js';
 import { takeFrame } from '../intake/take-frame.js';
 import type { FrameQueue } from '../intake/frame-queue.js';
 import type { Models } from '../models/models.js';

@@ -1,4 +1,4 @@
-import type { Incoming } from '../broker/link.js';
+import type { Incoming } from '../broker/incoming.js';
 import type { Counters } from '../telemetry.js';
 import type { FrameQueue, FrameSource } from './frame-queue.js';
 

@@ -1,6 +1,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import mqtt, { type MqttClient } from 'mqtt';
-import { BrokerLink, type Incoming } from '../../agent/broker/link.js';
+import type { Incoming } from '../../agent/broker/incoming.js';
+import { BrokerLink } from '../../agent/broker/link.js';
 import { loadConfig } from '../../agent/config.js';
 import { Log } from '../../agent/log.js';
 import { brokers, type RunningBroker } from './brokers.js';
