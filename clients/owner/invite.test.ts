@@ -139,8 +139,8 @@ test('a name that is taken: both sides are told', async () => {
     acceptInvitation({ link, invitation: taken, keys: fixture.sensor }),
     outcome,
   ]);
-  expect(guest).toMatchObject({ status: 'rejected', reason: { code: 'ROSTER_CONFLICT' } });
-  expect(host).toMatchObject({ status: 'rejected', reason: { code: 'ROSTER_CONFLICT' } });
+  expect(guest).toMatchObject({ status: 'rejected', reason: { code: 'NAME_TAKEN' } });
+  expect(host).toMatchObject({ status: 'rejected', reason: { code: 'NAME_TAKEN' } });
 });
 
 test('keys of another role are not sent', async () => {

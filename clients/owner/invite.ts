@@ -35,7 +35,7 @@ export interface Invited {
 /**
  * Waits for the party that an invitation was given to, and enrols it. Nothing is kept of the invitation: it is worth nothing once this
  * has ended, one way or the other. Messages without its secret are passed over, so all that the broker can do is to deny.
- * @throws INVITATION_INVALID where it ends unused, ROSTER_CONFLICT where its name is taken
+ * @throws INVITATION_INVALID where it ends unused, NAME_TAKEN
  */
 export async function invite(
   owner: Owner,

@@ -209,7 +209,7 @@ test('the same key again replaces itself; another key with the same name is refu
   await owner.enrol(undefined, { ...publicOf(fixture.sensor), name: 'back door' });
   expect(owner.members.map(({ name }) => name)).toEqual(['back door']);
   await expect(owner.enrol(undefined, publicOf(generateKeys('sensor', 'back door')))).rejects.toMatchObject({
-    code: 'ROSTER_CONFLICT',
+    code: 'NAME_TAKEN',
   });
   await expect(owner.enrol(undefined, publicOf(fixture.owner))).rejects.toMatchObject({ code: 'WRONG_ROLE' });
 });

@@ -154,11 +154,7 @@ export class Owner {
     if (role === 'owner' || agreement === undefined)
       throw new SmartZoneError('WRONG_ROLE', 'an owner is not enrolled: it is named by the one before it');
     const others = this.members.filter((known) => !equalBytes(known.signing, party.signing));
-    if (others.some((known) => known.name === party.name))
-      throw new SmartZoneError(
-        'ROSTER_CONFLICT',
-        `there is another member with the name ${party.name}: revoke it first`,
-      );
+    if (others.some((known) => known.name === party.name)) throw new SmartZoneError('NAME_TAKEN', party.name);
     const member: BookMember = {
       ...rest,
       role,

@@ -98,6 +98,7 @@ enum sz_code {
     SZ_TIMED_OUT = 706, /* no answer in time */
     SZ_EVIDENCE_REJECTED = 707, /* the device's evidence is not what the policy asks for */
     SZ_INVITATION_INVALID = 708, /* the invitation is damaged, used or too old */
+    SZ_NAME_TAKEN = 709, /* another member has this name already */
 };
 
 #endif
