@@ -199,7 +199,9 @@ export const layOut = ({ root, tree, native, modules, program, arch, version, ta
   writeText(at(DOC, 'copyright'), copyright(root, modules, licences));
   writeText(at(DOC, 'changelog.gz'), gzipped(readFileSync(join(root, 'CHANGELOG.md'))));
   writeText(at(DOC, 'changelog.Debian.gz'), gzipped(debianChangelog(version)));
-  for (const file of ['README.md', 'SECURITY.md']) copy(join(root, file), `${DOC}/${file}`);
+  const docs = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
+  for (const file of ['README.md', 'SECURITY.md', 'ARCHITECTURE.md', 'config/rules.schema.json', ...docs])
+    copy(join(root, file), `${DOC}/${file}`);
   copy(join(root, 'config/example.json'), `${DOC}/examples/agent.json`);
   copy(join(root, 'packaging/debian/lintian-overrides'), `usr/share/lintian/overrides/${NAME}`);
 
