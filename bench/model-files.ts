@@ -31,7 +31,7 @@ export interface EngineModel {
 
 const INPUT_SEED = 777;
 const CALIBRATION_INPUTS = 2;
-export const ENGINE_WORKER = join(SCRATCH, 'engine_worker');
+const ENGINE_WORKER = join(SCRATCH, 'engine_worker');
 
 const fileIn = (name: string, file: string, bytes: Uint8Array | string): string => {
   const folder = join(SCRATCH, 'models', name);

@@ -22,14 +22,14 @@ const GREEN = '\x1b[32m';
 const PLAIN = '\x1b[0m';
 const HEAD_BYTES = 12;
 
-export const sizeText = (bytes: number): string =>
+const sizeText = (bytes: number): string =>
   bytes < 1024 ? `${bytes} B` : `${(bytes / 1024).toFixed(1)} KiB`;
 
-export const headText = (head: Uint8Array): string =>
+const headText = (head: Uint8Array): string =>
   (Buffer.from(head.subarray(0, HEAD_BYTES)).toString('hex').match(/../g) ?? []).join(' ');
 
 /** Topics are long and begin alike: without the prefix, and with the kid shortened. */
-export const shortTopic = (topic: string, prefix: string): string =>
+const shortTopic = (topic: string, prefix: string): string =>
   topic.replace(`${prefix}/`, '').replace(/[0-9a-f]{16}/, (kid) => `${kid.slice(0, 4)}…`);
 
 /** One line after the other: for files and pipes. */

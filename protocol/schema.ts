@@ -131,17 +131,6 @@ export function dictionary<T>(item: Codec<T>): Codec<ReadonlyMap<string, T>> {
   };
 }
 
-/** `bstr .cbor`: the encoding of one item inside a byte string. */
-export function embedded<T>(inner: Codec<T>): Codec<T> {
-  return {
-    encode: (value) => encodeDeterministic(inner.encode(value)),
-    decode: (value, where) => {
-      if (!(value instanceof Uint8Array)) return refuse(where, 'not a byte string');
-      return inner.decode(decodeStrict(value), where);
-    },
-  };
-}
-
 interface Field<T> {
   readonly key: number;
   readonly codec: Codec<T>;

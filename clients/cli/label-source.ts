@@ -57,7 +57,7 @@ export async function labelSource(environment: Environment, flags: LabelFlags): 
 /** Milliseconds after which the user is told what is missing. */
 const WAITING_NOTE = 5000;
 
-export function noteWhileWaiting(
+function noteWhileWaiting(
   from: { ready(timeout: number): Promise<void> },
   { output }: Environment,
   signal: AbortSignal,

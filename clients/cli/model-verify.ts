@@ -112,7 +112,7 @@ const SAME: Record<Agreement['kind'], string> = {
 /** Most disagreements that are listed. */
 const MOST_LISTED = 20;
 
-export function agreementLines(agreement: Agreement, target: string): string[] {
+function agreementLines(agreement: Agreement, target: string): string[] {
   const { runtime, frames, kind, agreeing, of, leastOverlap, scoreDifference, outputs, disagreements } =
     agreement;
   const label = (text: string): string => text.padEnd(9);

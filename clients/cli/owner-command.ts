@@ -40,7 +40,7 @@ export interface OwnerWork<F extends OwnerCommandFlags> {
   readonly args: readonly string[];
 }
 
-export function withBook(command: Command): Command {
+function withBook(command: Command): Command {
   return command
     .option('--book <file>', "the owner's book (default: owner.book.json in the home folder)")
     .option(

@@ -170,7 +170,7 @@ function labelJson(label: LabelEvent): object {
 }
 
 /** One line: time, sensor, what was seen. */
-export function describeLabel({ sensor, sensorTime, number, results }: LabelEvent): string {
+function describeLabel({ sensor, sensorTime, number, results }: LabelEvent): string {
   const time = new Date(sensorTime).toISOString().slice(11, 23);
   return `${time}  ${printable(sensor.name)}  #${number}  ${describeResults(results)}`;
 }

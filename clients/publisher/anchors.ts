@@ -43,7 +43,7 @@ const shapes = (scale: number, aspectRatios: readonly number[]): [number, number
  * the aspect ratios 1, 2, 1/2, 3, 1/3 and one more square, in size between this feature map's and the next one's. As in
  * TensorFlow's detection models, the finest feature map has three anchors instead, the first of them of scale 0.1.
  */
-export const ssdAnchors = (sides: readonly number[], least: number, greatest: number): AnchorLayer[] => {
+const ssdAnchors = (sides: readonly number[], least: number, greatest: number): AnchorLayer[] => {
   const scale = (i: number): number =>
     i === sides.length ? 1 : least + ((greatest - least) * i) / (sides.length - 1);
   return sides.map((size, i) => {

@@ -6,7 +6,7 @@ export interface Block {
 }
 
 /** Planned offsets are multiples of this: a cache line, so that rows of different tensors never share one. */
-export const BLOCK_ALIGNMENT = 64;
+const BLOCK_ALIGNMENT = 64;
 
 /** Rounded up to BLOCK_ALIGNMENT. */
 export const aligned = (bytes: number): number => Math.ceil(bytes / BLOCK_ALIGNMENT) * BLOCK_ALIGNMENT;

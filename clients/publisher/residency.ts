@@ -22,7 +22,7 @@ export interface ModelMemory {
 }
 
 /** TA_DATA_SIZE_KIB is 7 MiB in the 8 MiB of OP-TEE's port for the Raspberry Pi 3: the rest is code, stack and page tables. */
-export const TA_WITHOUT_HEAP = 1024 * 1024;
+const TA_WITHOUT_HEAP = 1024 * 1024;
 /** The TA's own: keys, roster, channels (measured, test/models/streaming.test.ts). */
 const TA_OWN = 68 * 1024;
 /** As in pack.ts: the head's work buffer, tables, alignment. */

@@ -11,7 +11,7 @@ export class RuleProblem extends Error {
   }
 }
 
-export const pathText = (path: Path): string =>
+const pathText = (path: Path): string =>
   path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i === 0 ? step : `.${step}`)).join('') ||
   'file';
 

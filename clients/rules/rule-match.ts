@@ -106,7 +106,7 @@ function best(
 }
 
 /** Whether the centre of a detection is in a zone. */
-export function isInside(zone: Zone, { x, y, width, height }: Detection['box']): boolean {
+function isInside(zone: Zone, { x, y, width, height }: Detection['box']): boolean {
   const [cx, cy] = [x + width / 2, y + height / 2];
   if ('box' in zone) {
     const [left, top, w, h] = zone.box;

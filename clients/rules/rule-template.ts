@@ -1,7 +1,7 @@
 import type { TemplateTree } from './rule-model.js';
 
 /** What {{…}} can name. */
-export const TEMPLATE_NAMES = [
+const TEMPLATE_NAMES = [
   'class',
   'score',
   'percent',

@@ -1,7 +1,7 @@
 import { array, enumeration, tuple, uint, type Codec } from '../schema.js';
 
 /** Element type of frame data: u8 (RGB or grey, by the channels), i8, f32 little-endian. */
-export const FORMAT_NUMBER = { u8: 1, i8: 2, f32: 3 } as const;
+const FORMAT_NUMBER = { u8: 1, i8: 2, f32: 3 } as const;
 export type Format = keyof typeof FORMAT_NUMBER;
 export const formatCodec: Codec<Format> = enumeration(FORMAT_NUMBER);
 

@@ -9,7 +9,7 @@ export interface CropOptions {
 }
 
 /** 0 to 1, not including it (xorshift32, Marsaglia 2003). */
-export const randomFrom = (seed: number): (() => number) => {
+const randomFrom = (seed: number): (() => number) => {
   let state = seed >>> 0 || 1;
   return () => {
     state ^= state << 13;

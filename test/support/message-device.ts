@@ -13,7 +13,7 @@ import { verifyRulesHello } from '../../protocol/messages/rules-hello.js';
 import { systemRandomness } from '../../protocol/randomness.js';
 
 const random = (length: number): Uint8Array => systemRandomness.bytes(length);
-export const LABEL_SIZE = 1024;
+const LABEL_SIZE = 1024;
 
 /**
  * Makes a device's messages with real keys, also ones that no device would make, to test what the clients refuse. It holds no

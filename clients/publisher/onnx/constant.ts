@@ -25,7 +25,7 @@ export interface Constant {
 }
 
 /** What folding may make of a small file: 2^24 elements, 64 MiB of floats. */
-export const MOST_FOLDED = 2 ** 24;
+const MOST_FOLDED = 2 ** 24;
 
 export const countOf = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
@@ -72,13 +72,13 @@ const ELEMENT_TYPES: ReadonlyMap<number, ElementType> = new Map<number, ElementT
 ]);
 
 /** @throws OperatorProblem for types that have no place in the engine and are not needed to describe a network */
-export const elementType = (number: number): ElementType => {
+const elementType = (number: number): ElementType => {
   const type = ELEMENT_TYPES.get(number);
   if (type === undefined) throw new OperatorProblem(`is of type ${typeName(number)}, which is not supported`);
   return type;
 };
 
-export const makeNumbers = (type: ElementType, length: number): Numbers => {
+const makeNumbers = (type: ElementType, length: number): Numbers => {
   switch (type) {
     case 'f32':
       return new Float32Array(length);

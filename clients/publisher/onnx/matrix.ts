@@ -23,7 +23,7 @@ const withColumnsOf = (weights: Constant, last: readonly Atom[], memory: readonl
 };
 
 /** x [..., I] times weights [O, I] transposed, plus bias: [..., O]. */
-export const emitMatrix = (
+const emitMatrix = (
   conversion: Conversion,
   node: OnnxNode,
   x: Computed,

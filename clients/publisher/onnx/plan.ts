@@ -23,7 +23,7 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 
 /** Readers of a value, by its name. */
-export const readersOf = (file: OnnxFile): Map<string, OnnxNode[]> => {
+const readersOf = (file: OnnxFile): Map<string, OnnxNode[]> => {
   const readers = new Map<string, OnnxNode[]>();
   for (const node of file.nodes)
     for (const name of new Set(node.inputs)) {

@@ -70,7 +70,7 @@ export const reshapeView = (view: View, dims: readonly number[]): View | undefin
   return rest.length > 0 ? undefined : { tensor: view.tensor, memory, axes };
 };
 
-export const sameAtoms = (a: readonly Atom[], b: readonly Atom[]): boolean =>
+const sameAtoms = (a: readonly Atom[], b: readonly Atom[]): boolean =>
   a.length === b.length && a.every((atom, i) => atom === b[i]);
 
 /** The atoms in the order in which they would lie with these dimensions one inside the other. */

@@ -15,7 +15,7 @@ export interface WindowAxis {
 }
 
 /** The engine's window operators take two dimensions; sequences get a first one of 1. */
-export const SPATIAL = 2;
+const SPATIAL = 2;
 
 /** The engine's largest stride, dilation, window and padding (ta/tinylib/check_window.c). */
 const MOST_STEP = 4096;

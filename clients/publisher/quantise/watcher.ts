@@ -19,7 +19,7 @@ const NO_NORMALISATION = { a: [1, 1, 1, 1], b: [0, 0, 0, 0] } as const;
 const NO_LIMIT = 2 ** 30;
 
 /** Runs a network in the engine and sees what it computes, one process for all frames. */
-export class Watcher {
+class Watcher {
   readonly #process: ChildProcess;
   readonly #folder: string;
   readonly #network: Network;

@@ -30,7 +30,7 @@ export interface Component {
 
 export const ORIGIN = 'smart-zone';
 /** What HA's event entities are told, in the words of the rules library. */
-export const EVENT_TYPES = ['new', 'update', 'end'] as const;
+const EVENT_TYPES = ['new', 'update', 'end'] as const;
 export const INSTALL = 'INSTALL';
 /** HA reads this as "unknown". */
 export const UNKNOWN = 'None';

@@ -51,7 +51,7 @@ class Wire extends EventEmitter {
 }
 
 /** The same bytes in every run of a client: what was made for one run fits the next. */
-export class Fixed implements Randomness {
+class Fixed implements Randomness {
   readonly given: Uint8Array[] = [];
 
   constructor(private readonly seed: string) {}

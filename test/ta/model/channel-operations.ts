@@ -225,7 +225,7 @@ export const finish = async (machine: Machine, dice: Dice): Promise<void> => {
 };
 
 /** Segments that are wanted, or wrong in one respect, or wanted by nobody. */
-export const continueFrame = async (machine: Machine, dice: Dice): Promise<void> => {
+const continueFrame = async (machine: Machine, dice: Dice): Promise<void> => {
   const { answer, running } = machine.spec.device.memory;
   const streamed = [...machine.registry.containers.keys()].at(-1) ?? '';
   const container = running !== undefined && isStreamed(running) ? running.container : streamed;

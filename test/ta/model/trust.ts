@@ -23,7 +23,7 @@ export const DAY = 86_400;
 export const BUILD_TIME = 1_793_491_200;
 
 /** The latest of owner-signed time, build time, and sensor offers within 24 hours of the owner's last. */
-export const calendarFloor = ({ stored, memory }: Device): number =>
+const calendarFloor = ({ stored, memory }: Device): number =>
   Math.max(BUILD_TIME, stored.ownerTime, memory.offeredTime);
 
 export const rosterVersion = ({ stored }: Device): number => stored.roster?.content.version ?? 0;
