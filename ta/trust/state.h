@@ -30,7 +30,7 @@ struct sz_state {
     uint32_t trial_attempts;             /* starts of the model on trial (trial.h); 0: it is confirmed */
     uint32_t trial_labels;               /* labels of those starts, as far as they were stored */
     uint64_t model_floor;                /* highest sequence number ever committed, or set by the owner */
-    uint64_t roster_floor;  /* highest roster version ever in force; a reset forgets the roster, not this */
+    uint64_t roster_floor;  /* highest roster version in force under these owners; a reset keeps it */
     struct sz_bytes roster; /* as signed; secure heap, owned by the state; length 0: none */
 };
 

@@ -92,7 +92,7 @@ test('Backoff doubles up to its cap, with jitter between half and all', () => {
   expect(least.next()).toBe(50);
 });
 
-test('LabelWindow holds back the ninth label', async () => {
+test('LabelWindow holds back a label more than it has room for', async () => {
   const window = new LabelWindow(2);
   let finish = (): void => undefined;
   window.add(new Promise((resolve) => (finish = resolve)));
