@@ -124,8 +124,10 @@ function addRoster(owner: Command): void {
     'roster',
     'show the roster; with --publish send it to all devices again',
     async ({ environment, owner: self, flags, link }) => {
-      if (flags.lease !== undefined) await self.setLease(await link(), parseLease(flags.lease));
-      else if (flags.renew === true) await self.renewRoster(await link());
+      if (flags.lease !== undefined) {
+        const lease = parseLease(flags.lease);
+        await self.setLease(await link(), lease);
+      } else if (flags.renew === true) await self.renewRoster(await link());
       else if (flags.publish === true) await self.publishRoster(await link());
       const devices = self.devices.map(({ name, kid, prefix, level }) => ({
         name,

@@ -73,7 +73,9 @@ describe('exit statuses and errors', () => {
 
   test('what happened, and what to do', async () => {
     const { err } = await cli('key', 'show');
-    expect(err).toMatch(/^smart-zone: the key file cannot be used \(ENOENT.*\): check its path/);
+    expect(err).toMatch(
+      /^smart-zone: the key file cannot be used \(there is no .*sensor\.key\.json\): check its path/,
+    );
   });
 
   test('errors as JSON', async () => {

@@ -58,7 +58,9 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
       if (error.code === 'commander.help') {
         return Exit.USAGE;
       }
-      return new Output(json).problem(new UsageError(error.message.replace(/^error: /, ''))).exit;
+      return new Output(json).problem(
+        new UsageError(error.message.replace(/^error: /, '').replaceAll('\n', ' ')),
+      ).exit;
     }
     return new Output(json).problem(error).exit;
   }

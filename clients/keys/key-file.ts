@@ -121,7 +121,10 @@ function readPrivate(path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof SmartZoneError) throw error;
-    throw new SmartZoneError('KEY_FILE', (error as Error).message, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new SmartZoneError('KEY_FILE', code === 'ENOENT' ? `there is no ${path}` : message, {
+      cause: error,
+    });
   }
 }
 
