@@ -7,6 +7,8 @@ import type { Sequence } from './sequence.js';
 const RETRY_MS = 500;
 /** A TA that died while nothing was asked of it is noticed so soon; also when its epoch changes without a label. */
 const HEARTBEAT_MS = 500;
+/** Every life of the TA begins with it; a claim and other keys of the device go on to the next. */
+const FIRST_EPOCH = 1;
 
 export interface TaSessionParts {
   readonly tee: TeeClient;
@@ -89,8 +91,9 @@ export class TaSession {
   }
 
   async #noticeRestart(): Promise<boolean> {
-    const { boot } = await this.parts.tee.ping();
-    const restarted = this.#boot !== undefined && boot !== this.#boot;
+    const { boot, epoch } = await this.parts.tee.ping();
+    // A claim and the device's new keys begin a boot as well, in which epochs go on.
+    const restarted = this.#boot !== undefined && boot !== this.#boot && epoch === FIRST_EPOCH;
     this.#boot = boot;
     if (restarted) this.parts.log.warn('the TA has restarted: channels and epochs are gone', { boot });
     return restarted;

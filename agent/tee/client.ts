@@ -10,11 +10,12 @@ import { TeeProcess } from './process.js';
 
 /** What PING says. */
 export interface TaState {
+  /** Counted from 1 in each life of the TA. */
   readonly epoch: number;
   readonly claimed: boolean;
   readonly modelActive: boolean;
   readonly installing: boolean;
-  /** First four bytes of the boot nonce: another value is another life of the TA. */
+  /** First four bytes of the boot nonce: another value is another life of the TA, a claim, a reset or other keys of the device. */
   readonly boot: number;
 }
 

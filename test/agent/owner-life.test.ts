@@ -170,6 +170,26 @@ describe("the device's keys", () => {
     expect(toHex(hello().device)).not.toBe(toHex(before.device));
     await labelled();
   });
+
+  test('a lost TEE client after a rotation is no lost TA; a lost TA is one', async () => {
+    await owner.rotateDevice(link, 'test');
+    await taken();
+    const restarts = (): number =>
+      device.logLines.filter((line) => line.includes('the TA has restarted')).length;
+    const before = restarts();
+    const openedAgain = async (pid: number | undefined): Promise<void> => {
+      const { restarts: lost } = agent.tee;
+      process.kill(pid ?? 0, 'SIGKILL');
+      await until(() => agent.tee.restarts > lost && agent.isReady, 'the TA set up again');
+    };
+    await openedAgain(agent.tee.pid);
+    expect(restarts()).toBe(before);
+    await labelled();
+    await openedAgain(device.taProcess());
+    expect(restarts()).toBe(before + 1);
+    await sensor.ready(10_000);
+    await labelled();
+  });
 });
 
 describe('members', () => {
