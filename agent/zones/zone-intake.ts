@@ -33,7 +33,7 @@ interface OwnZone {
   readonly shares: Set<string>;
 }
 
-/** How often a frame may be handed on: more often than a zone has devices would be in vain. */
+/** How often a frame may be handed on; then its sensor has to send it again. */
 const MOST_HOPS = 4;
 const HOPS = 'hops';
 /**

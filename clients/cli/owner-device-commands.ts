@@ -44,11 +44,12 @@ export function addOwnerDeviceCommands(owner: Command): void {
           throw new UsageError(
             `which security level do you accept? give --accept ${LEVEL_NAMES.join(' | ')}`,
           );
+        const accept = parseLevel(flags.accept);
         const device = await self.claim({
           link: await link(),
           prefix,
           name: flags.name ?? flags.device ?? prefix.split('/').at(-1) ?? prefix,
-          accept: parseLevel(flags.accept),
+          accept,
           confirm: (candidate) => confirmClaim(environment, candidate, flags.yes === true),
           timeout: flags.timeout * 1000,
         });
