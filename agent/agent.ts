@@ -96,7 +96,7 @@ export class Agent {
     const current = (): Config => this.#config;
     const labels = new LabelWindow();
     this.#queue = new FrameQueue(config.queue.depth, () => this.#dropped());
-    this.#hello = new Hello(tee, link, topics.hello);
+    this.#hello = new Hello(tee, link, topics.hello, this.log);
     this.#sensorOffers = new SensorOffers((offer) => tee.offer(offer), this.log, counters);
     this.#labelOffers = new LabelOffers(tee, link, topics, this.log, counters);
     this.#membership = new Membership(

@@ -30,6 +30,11 @@ export function kidToHex(kid: Kid): string {
   return toHex(kid);
 }
 
+/** How a kid is shown to people for comparing: in groups of four digits. */
+export function fingerprint(kid: Kid): string {
+  return (toHex(kid).match(/.{4}/g) ?? []).join(' ');
+}
+
 /** Throws a RangeError unless `text` is 16 hexadecimal digits. */
 export function kidFromHex(text: string): Kid {
   return asKid(fromHex(text));

@@ -1,7 +1,7 @@
 export { writeFileAtomic } from './atomic-file.js';
 export { needsPassphrase, parseKeyFile, readKeyFile, writeKeyFile, type KeyFileOptions } from './key-file.js';
+export { fingerprint } from '../../protocol/kid.js';
 export {
-  fingerprint,
   generateKeys,
   isRole,
   parsePublicLine,

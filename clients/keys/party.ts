@@ -93,11 +93,6 @@ export function parsePublicLine(line: string): PartyPublic {
   };
 }
 
-/** How a fingerprint is shown to people for comparing: the kid in groups of four digits. */
-export function fingerprint(kid: Kid): string {
-  return (Buffer.from(kid).toString('hex').match(/.{4}/g) ?? []).join(' ');
-}
-
 function checkName(name: string): void {
   // eslint-disable-next-line no-control-regex -- control characters would let a name rewrite a terminal
   if (name === '' || Buffer.byteLength(name) > 64 || /[\u0000-\u001f\u007f-\u009f]/.test(name))

@@ -61,14 +61,19 @@ test('init: a key, a recovery key with a passphrase of its own, the line to pin,
 });
 afterAll(() => delete process.env['SMART_ZONE_PASSPHRASE']);
 
-test('claim shows fingerprint and evidence; the level must be named', async () => {
+test('claim shows evidence and the fingerprint that the agent logs; the level must be named', async () => {
   expect(await owner('claim', '--device', NAME, '--yes')).toMatchObject({ status: 64 });
   const refused = await owner('claim', '--device', NAME, '--accept', 'optee', '--yes');
   expect(refused).toMatchObject({ status: 77 });
   expect(refused.err).toContain('it is software');
   const claim = await owner('claim', '--device', NAME, '--accept', 'software', '--yes');
   expect(claim.status).toBe(0);
-  expect(claim.err).toMatch(/device ([0-9a-f]{4} ){3}[0-9a-f]{4}, TA/);
+  const shown = /device (([0-9a-f]{4} ){3}[0-9a-f]{4}), TA/.exec(claim.err)?.[1];
+  const logged = device.logLines
+    .map((line) => JSON.parse(line) as { message: string })
+    .filter(({ message }) => message === 'this device');
+  expect(shown).toBeDefined();
+  expect(logged).toMatchObject([{ fingerprint: shown, claimed: false }, { claimed: true }]);
   expect(claim.err).toContain('tee: software (measured)');
 });
 
