@@ -1,4 +1,4 @@
-import { openSqlite, whenFree, type Sqlite, type SqlValue } from './sqlite.js';
+import { exclusively, openSqlite, whenFree, type Sqlite, type SqlValue } from './sqlite.js';
 
 /** Rows that go in one step of forgetting. */
 const PRUNE_ROWS = 1000;
@@ -41,14 +41,17 @@ export interface Retention {
  * on one of its own. All but `open` throw "database is locked" where another process has the file.
  */
 export class HistoryFile {
-  private constructor(private readonly database: Sqlite) {}
+  private constructor(
+    private readonly database: Sqlite,
+    private readonly path: string,
+  ) {}
 
   /** @throws CONFIG_INVALID without the optional package; an error where the file is of a later version; SQLite's own */
   static async open(path: string, specifier?: string): Promise<HistoryFile> {
     const database = await openSqlite(path, specifier);
     try {
-      await whenFree(path, () => prepare(database, path));
-      return new HistoryFile(database);
+      await whenFree(() => exclusively(path, () => prepare(database, path)));
+      return new HistoryFile(database, path);
     } catch (error) {
       database.close();
       throw error;
@@ -57,19 +60,19 @@ export class HistoryFile {
 
   /** All of them or none; on the disk when this returns. @param rows values in the order of the table's columns, without the id */
   insert(rows: readonly SqlValue[][]): void {
-    this.#transaction(() => {
-      // One statement for each batch: one that has failed cannot be run again.
-      const row = this.database.prepare(INSERT);
-      try {
-        for (const values of rows) row.run(values);
-      } finally {
-        row.finalize();
-      }
-    });
+    exclusively(this.path, () => this.#transaction(() => this.#insert(rows)));
   }
 
   /** One small step. Returns whether there is more to forget. */
-  prune({ before, bytes }: Retention): boolean {
+  prune(what: Retention): boolean {
+    return exclusively(this.path, () => this.#prune(what));
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  #prune({ before, bytes }: Retention): boolean {
     let more = false;
     if (before !== undefined)
       this.#transaction(() => {
@@ -95,8 +98,14 @@ export class HistoryFile {
     return more;
   }
 
-  close(): void {
-    this.database.close();
+  #insert(rows: readonly SqlValue[][]): void {
+    // One statement for each batch: one that has failed cannot be run again.
+    const row = this.database.prepare(INSERT);
+    try {
+      for (const values of rows) row.run(values);
+    } finally {
+      row.finalize();
+    }
   }
 
   /** Bytes that hold labels: free pages are given back step by step. */

@@ -78,8 +78,8 @@ export class History {
     for (const timer of this.#timers) clearInterval(timer);
     try {
       await Promise.all([this.#flushing, this.#pruning]);
-      while (this.#waiting.length > 0) await whenFree(this.path, () => this.#writeBatch());
-      while (await whenFree(this.path, () => this.#pruneStep()));
+      while (this.#waiting.length > 0) await whenFree(() => this.#writeBatch());
+      while (await whenFree(() => this.#pruneStep()));
     } finally {
       await this.thread.close();
     }

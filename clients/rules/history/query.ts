@@ -1,4 +1,4 @@
-import { openSqliteReadOnly, whenFree, type SqlRow, type SqlValue } from './sqlite.js';
+import { exclusively, openSqliteReadOnly, whenFree, type SqlRow, type SqlValue } from './sqlite.js';
 
 export interface HistoryQuery {
   /** Sensor times, milliseconds since 1970: from `since`, before `until`. */
@@ -40,6 +40,7 @@ const PAGE = 1000;
  */
 export async function* readHistory(path: string, query: HistoryQuery = {}): AsyncGenerator<HistoryRow> {
   const database = await openSqliteReadOnly(path);
+  const alone = <T>(work: () => T): Promise<T> => whenFree(() => exclusively(path, work));
   try {
     const parts: string[] = [];
     const values: SqlValue[] = [];
@@ -52,7 +53,7 @@ export async function* readHistory(path: string, query: HistoryQuery = {}): Asyn
     where('time < ?', query.until);
     // With this the pages begin where the time does, instead of at the beginning of the file.
     const times = parts.length === 0 ? '' : `WHERE ${parts.join(' AND ')}`;
-    const range = (await whenFree(path, () =>
+    const range = (await alone(() =>
       database.get(`SELECT min(id) AS first, max(id) AS last FROM seen ${times}`, [...values]),
     )) as SqlRow;
     if (range.first === null || range.last === undefined) return;
@@ -65,7 +66,7 @@ export async function* readHistory(path: string, query: HistoryQuery = {}): Asyn
     let left = query.limit ?? Infinity;
     while (left > 0) {
       const from = after;
-      const rows = (await whenFree(path, () =>
+      const rows = (await alone(() =>
         database.all(`SELECT * FROM seen WHERE id > ? AND id <= ?${filter} ORDER BY id LIMIT ?`, [
           from,
           range.last as SqlValue,

@@ -1,5 +1,7 @@
-import { closeSync, chmodSync, existsSync, openSync, rmdirSync, statSync } from 'node:fs';
+import { closeSync, chmodSync, existsSync, openSync, rmSync, statSync } from 'node:fs';
 import { SmartZoneError } from '../../../protocol/errors.js';
+import { hold, LONGEST_HOLD_MS } from './holder.js';
+import { rollBack } from './journal.js';
 
 export type SqlValue = number | bigint | string | Uint8Array | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
@@ -45,7 +47,6 @@ export async function openSqlite(path: string, specifier = SQLITE_PACKAGE): Prom
     if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
   }
   chmodSync(path, 0o600);
-  removeStaleLock(path);
   return new Database(path);
 }
 
@@ -54,29 +55,38 @@ export async function openSqliteReadOnly(path: string, specifier = SQLITE_PACKAG
   const Database = await load(specifier);
   if (!existsSync(path))
     throw new SmartZoneError('CONFIG_INVALID', `${path}: there is no history; rules run --history keeps one`);
-  removeStaleLock(path);
   return new Database(path, { readOnly: true });
 }
 
-const LONGEST_TRANSACTION = 30_000;
-
 /**
- * This SQLite locks by a folder beside the file, which a process that is killed leaves behind. Nothing here holds a lock for
- * more than part of a second, so one of half a minute's age has no owner any more. What it was in the middle of is undone by
- * SQLite's journal.
+ * Works with a file that nobody else works with. This SQLite locks by a folder beside the file, which says nothing about who made
+ * it, and which a process that is killed leaves behind: the file `.holder` names the process. What it was in the middle of is undone.
+ * @throws "database is locked" where somebody else has the file
  */
-function removeStaleLock(path: string): void {
+export function exclusively<T>(path: string, work: () => T): T {
+  const held = hold(`${path}.holder`);
+  if (held === undefined) throw new Error('database is locked');
   try {
-    if (Date.now() - statSync(`${path}.lock`).mtimeMs > LONGEST_TRANSACTION) rmdirSync(`${path}.lock`);
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ENOENT') throw error;
+    const folder = `${path}.lock`;
+    if (existsSync(folder) && (held.tookOver || isOld(folder)))
+      rmSync(folder, { recursive: true, force: true });
+    if (!existsSync(folder)) rollBack(path);
+    return work();
+  } finally {
+    held.release();
   }
+}
+
+/** Made by somebody who names no holder: another program. */
+function isOld(folder: string): boolean {
+  const made = statSync(folder, { throwIfNoEntry: false });
+  return made !== undefined && Date.now() - made.mtimeMs > LONGEST_HOLD_MS;
 }
 
 export const isBusy = (error: unknown): boolean => /database is locked/.test(String(error));
 
 /** Does it again while another process has the file, for at most `patience` milliseconds. */
-export async function whenFree<T>(path: string, work: () => T | Promise<T>, patience = 40_000): Promise<T> {
+export async function whenFree<T>(work: () => T | Promise<T>, patience = 40_000): Promise<T> {
   const end = Date.now() + patience;
   for (let wait = 2; ; wait = Math.min(2 * wait, 250)) {
     try {
@@ -84,7 +94,6 @@ export async function whenFree<T>(path: string, work: () => T | Promise<T>, pati
     } catch (error) {
       if (!isBusy(error) || Date.now() > end) throw error;
     }
-    removeStaleLock(path);
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }
