@@ -176,7 +176,7 @@ export const CODE_TEXT: Readonly<Record<CodeName, { readonly text: string; reado
   TEE_DIED: { text: 'the TA panicked or was killed', fix: 'none: the agent opens it again' },
   TEE_TIMEOUT: { text: 'the TEE did not answer in time', fix: 'none: the agent opens it again; if it persists check tee-supplicant' },
   CONFIG_INVALID: { text: 'the configuration is not valid', fix: 'correct the named key' },
-  BROKER_UNREACHABLE: { text: 'the broker cannot be reached', fix: 'check the broker and its address: --broker, of the agent broker.url' },
+  BROKER_UNREACHABLE: { text: 'the broker cannot be reached', fix: 'check the broker and its address (--broker; broker.url of the agent)' },
   KEY_FILE: { text: 'the key file cannot be used', fix: "check its path, mode (0600) and passphrase; smart-zone key new makes keys, owner init the owner's" },
   UNTRUSTED_DEVICE: { text: "the device is not vouched for by the owner's newest roster", fix: 'ask the owner to look at smart-zone owner status, and to claim the device where it is missing' },
   LEVEL_TOO_LOW: { text: "the device's security level is below what was asked for", fix: 'accept the level by name, or use a device with secure memory' },

@@ -190,7 +190,7 @@ async function packModel(environment: Environment, file: string, flags: ModelFla
     await publisher();
   const preset = PRESETS.find((name) => name === flags.preset);
   if (flags.preset !== undefined && preset === undefined)
-    throw new UsageError(`--preset: ${PRESETS.join(', ')}`);
+    throw new UsageError(`--preset: one of ${PRESETS.join(', ')}`);
   const keys = await environment.keys(flags, 'publisher');
   const name = flags.name ?? basename(file, extname(file)).slice(0, 64);
   const out = flags.out ?? `${name}.szm`;

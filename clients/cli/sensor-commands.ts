@@ -108,7 +108,7 @@ async function run(command: Command, stream: boolean): Promise<void> {
   const environment = new Environment(flags);
   const { output } = environment;
   checkSources(sources, flags);
-  if (!FITS.includes(flags.fit)) throw new UsageError(`--fit: ${FITS.join(', ')}`);
+  if (!FITS.includes(flags.fit)) throw new UsageError(`--fit: one of ${FITS.join(', ')}`);
   const keys = await environment.keys(flags, 'sensor');
   // Missing files are noticed before anything is connected.
   const total =
