@@ -1,9 +1,4 @@
 export { Backoff, DEFAULT_BACKOFF, type BackoffOptions } from './backoff.js';
-export {
-  BrokerLink,
-  type LinkEvents,
-  type LinkMessage,
-  type LinkOptions,
-  type MessageHandler,
-  type PublishOptions,
-} from './link.js';
+export type { LinkOptions } from './connect-options.js';
+export type { LinkMessage, MessageHandler } from './handlers.js';
+export { BrokerLink, type LinkEvents, type PublishOptions } from './link.js';

@@ -1,41 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
-import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { SmartZoneError } from '../../protocol/errors.js';
-import { Backoff, type BackoffOptions } from './backoff.js';
-import { filterMatches } from './filter.js';
-
-export interface LinkOptions {
-  /** mqtt://host[:1883], mqtts://host[:8883], ws:// or wss://; user and password may be part of it. */
-  readonly url: string;
-  /** Stable per party: the broker keeps the session under it. */
-  readonly clientId: string;
-  readonly username?: string;
-  readonly password?: string;
-  /** PEM. With mqtts:// the broker's certificate is always verified: against these authorities, or the system's. */
-  readonly ca?: string | Buffer;
-  /** PEM: client certificate and its key. */
-  readonly cert?: string | Buffer;
-  readonly key?: string | Buffer;
-  /** Start with 3.1.1 instead of 5. With 5, a broker that refuses it is asked again with 3.1.1. */
-  readonly protocol?: 4 | 5;
-  /** Seconds. */
-  readonly keepalive?: number;
-  /** Seconds that the broker keeps subscriptions and queued messages while this party is away; 0 keeps nothing. */
-  readonly sessionExpiry?: number;
-  /** How long `connect` waits for the first connection, in milliseconds. */
-  readonly connectTimeout?: number;
-  readonly backoff?: Partial<BackoffOptions>;
-  /** What the broker publishes, retained and with QoS 1, when this party goes away without saying so. */
-  readonly will?: { readonly topic: string; readonly payload: string };
-}
-
-export interface LinkMessage {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  /** Kept by the broker from before the subscription. */
-  readonly retained: boolean;
-}
+import { Backoff } from './backoff.js';
+import { connectOptions, type LinkOptions } from './connect-options.js';
+import { Handlers, type MessageHandler } from './handlers.js';
 
 export interface PublishOptions {
   readonly qos?: 0 | 1;
@@ -52,8 +21,6 @@ export interface LinkEvents {
   retrying: [{ readonly delay: number; readonly reason: string }];
 }
 
-export type MessageHandler = (message: LinkMessage) => void;
-
 /** CONNACK codes that mean "not this protocol version": 1 in MQTT 3.1.1, 0x84 in MQTT 5. */
 const VERSION_REFUSED: ReadonlySet<number> = new Set([1, 0x84]);
 /** CONNACK codes that another attempt will not change: identifier, credentials, not authorized, banned. */
@@ -68,9 +35,7 @@ const THROWN_OUT =
 /** Milliseconds after which a connection counts as good. */
 const LASTING = 5000;
 const DEFAULT_CONNECT_TIMEOUT = 15_000;
-const DEFAULT_SESSION_EXPIRY = 3600;
-/** Messages, and milliseconds, that what the broker kept waits for a handler after the first connection. */
-const MOST_EARLY = 20_000;
+/** Milliseconds that what the broker kept waits for a handler after the first connection. */
 const EARLY_FOR = 10_000;
 
 /**
@@ -82,12 +47,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   private readonly client: MqttClient;
   private readonly clientOptions: IClientOptions;
   private readonly backoff: Backoff;
-  private readonly handlers = new Map<string, Set<MessageHandler>>();
-  /**
-   * What the broker kept while this party was away comes with the connection, before anybody can have subscribed: it waits
-   * here for its handler. Undefined once that time is over.
-   */
-  private early: LinkMessage[] | undefined = [];
+  private readonly handlers = new Handlers();
   private silentCloses = 0;
   /** Runs while it is not known whether the connection lasts. */
   private lasting: NodeJS.Timeout | undefined;
@@ -102,32 +62,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   private constructor(private readonly options: LinkOptions) {
     super();
     this.backoff = new Backoff(options.backoff);
-    this.clientOptions = {
-      protocolVersion: options.protocol ?? 5,
-      clientId: options.clientId,
-      clean: (options.sessionExpiry ?? DEFAULT_SESSION_EXPIRY) === 0,
-      keepalive: options.keepalive ?? 30,
-      connectTimeout: 10_000,
-      reconnectPeriod: this.backoff.next(),
-      reconnectOnConnackError: true,
-      resubscribe: false,
-      queueQoSZero: false,
-      manualConnect: true,
-      properties: { sessionExpiryInterval: options.sessionExpiry ?? DEFAULT_SESSION_EXPIRY },
-      ...definedOnly({
-        username: options.username,
-        password: options.password,
-        ca: options.ca,
-        cert: options.cert,
-        key: options.key,
-        will: options.will && {
-          topic: options.will.topic,
-          payload: Buffer.from(options.will.payload),
-          qos: 1 as const,
-          retain: true,
-        },
-      }),
-    };
+    this.clientOptions = connectOptions(options, this.backoff.next());
     // mqtt copies its options: the object it works with (reconnectPeriod and protocolVersion are read at each attempt) is client.options.
     this.client = mqtt.connect(options.url, this.clientOptions);
     this.clientOptions = this.client.options;
@@ -143,7 +78,9 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     this.client.on('reconnect', () => {
       if (!this.closing) this.clientOptions.reconnectPeriod = this.backoff.next();
     });
-    this.client.on('message', (topic, payload, packet) => this.onMessage(topic, payload, packet));
+    this.client.on('message', (topic, payload, { retain }) =>
+      this.handlers.deliver({ topic, payload: new Uint8Array(payload), retained: retain }),
+    );
   }
 
   /**
@@ -200,17 +137,12 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
    * @throws BROKER_UNREACHABLE when the broker refuses the subscription.
    */
   async subscribe(filter: string, handler: MessageHandler): Promise<() => Promise<void>> {
-    const first = !this.handlers.has(filter);
-    const set = this.handlers.get(filter) ?? new Set();
-    set.add(handler);
-    this.handlers.set(filter, set);
-    this.deliverEarly(filter, handler);
+    const remove = this.handlers.add(filter, handler);
     // A second handler of the same filter still subscribes, so that it gets the retained messages.
     try {
       await this.request(filter);
     } catch (error) {
-      set.delete(handler);
-      if (first) this.handlers.delete(filter);
+      remove();
       throw new SmartZoneError(
         'BROKER_UNREACHABLE',
         `subscribing to ${filter}: ${(error as Error).message}`,
@@ -220,10 +152,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
       );
     }
     return async () => {
-      set.delete(handler);
-      if (set.size > 0 || this.handlers.get(filter) !== set) return;
-      this.handlers.delete(filter);
-      if (this.client.connected && !this.closing)
+      if (remove() && this.client.connected && !this.closing)
         await this.client.unsubscribeAsync(filter).catch(() => undefined);
     };
   }
@@ -284,8 +213,8 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
   }
 
   private onConnect(sessionPresent: boolean): void {
-    if (!this.everConnected && sessionPresent) setTimeout(() => (this.early = undefined), EARLY_FOR).unref();
-    else this.early = undefined;
+    if (!this.everConnected && sessionPresent) setTimeout(() => this.handlers.endEarly(), EARLY_FOR).unref();
+    else this.handlers.endEarly();
     this.everConnected = true;
     this.silentCloses = 0;
     // Messages are small and somebody waits for them: Nagle's algorithm would hold them back for up to 40 ms.
@@ -299,7 +228,7 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
       this.clientOptions.reconnectPeriod = this.backoff.next();
     }, LASTING);
     this.lasting.unref();
-    for (const filter of this.handlers.keys()) this.request(filter).catch(() => undefined);
+    for (const filter of this.handlers.filters) this.request(filter).catch(() => undefined);
     this.emit('connected', { protocol: this.protocol, sessionPresent });
   }
 
@@ -328,25 +257,6 @@ export class BrokerLink extends EventEmitter<LinkEvents> {
     // The broker is there: no reason to wait.
     this.clientOptions.reconnectPeriod = 1;
   }
-
-  private onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void {
-    const message: LinkMessage = { topic, payload: new Uint8Array(payload), retained: packet.retain };
-    let handled = false;
-    for (const [filter, handlers] of this.handlers) {
-      if (!filterMatches(filter, topic)) continue;
-      handled = true;
-      for (const handler of [...handlers]) handler(message);
-    }
-    if (!handled && this.early !== undefined && this.early.length < MOST_EARLY) this.early.push(message);
-  }
-
-  private deliverEarly(filter: string, handler: MessageHandler): void {
-    const [mine, others]: [LinkMessage[], LinkMessage[]] = [[], []];
-    for (const message of this.early ?? [])
-      (filterMatches(filter, message.topic) ? mine : others).push(message);
-    if (this.early !== undefined) this.early = others;
-    for (const message of mine) handler(message);
-  }
 }
 
 function reasonCode(error: Error): number | undefined {
@@ -356,12 +266,4 @@ function reasonCode(error: Error): number | undefined {
 
 function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//');
-}
-
-function definedOnly<T extends Record<string, unknown>>(
-  object: T,
-): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }
