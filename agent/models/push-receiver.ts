@@ -1,15 +1,13 @@
-import { join } from 'node:path';
 import { isSmartZoneError, SmartZoneError } from '../../protocol/errors.js';
 import type { Roster } from '../../protocol/messages/roster.js';
 import type { Log } from '../log.js';
-import { checkBound, checkFree, describeTrouble, isDiskFull } from './disk-room.js';
+import { describeTrouble, isDiskFull } from './disk-room.js';
 import { IncomingPackage } from './incoming-package.js';
 import type { PushStatus } from './model-report.js';
 import type { ModelStore } from './model-store.js';
-import { layoutOf } from './package-layout.js';
+import { PackageFetch } from './package-fetch.js';
 import { offerName, PushJob } from './push-job.js';
 import { believeAnnouncement, believeOffer, namedDigest } from './push-trust.js';
-import { SegmentWants } from './segment-wants.js';
 
 export interface PushParts {
   readonly store: ModelStore;
@@ -33,13 +31,9 @@ export interface PushParts {
   readonly run: (task: () => Promise<void>) => void;
 }
 
-const REPORT_EVERY = 16;
-/** A disk without room is looked at again so often. */
-const ROOM_MS = 2_000;
-
 /**
- * Fetches packages that a publisher of the roster has offered: segments come by index on the package's own topics, for all devices
- * that want them at once, and are stored once their digests are right. One package at a time: the highest sequence number wins.
+ * Takes packages that a publisher of the roster has offered, and has them fetched: segments come by index on the package's own topics,
+ * for all devices that want them at once. One package at a time: the highest sequence number wins.
  * Calls come one after the other (the agent's control sequence).
  */
 export class PushReceiver {
@@ -53,16 +47,22 @@ export class PushReceiver {
   #refused: PushStatus | undefined;
   /** What the TA is given, until it has taken or refused it. */
   #installing: PushJob | undefined;
-  readonly #wants: SegmentWants;
-  #roomTimer: NodeJS.Timeout | undefined;
+  readonly #fetch: PackageFetch;
   #resumed = false;
 
   constructor(private readonly parts: PushParts) {
-    this.#wants = new SegmentWants(parts.want);
-  }
-
-  get folder(): string {
-    return join(this.parts.store.directory, 'incoming');
+    const { store, log, mostBytes, want, run } = parts;
+    this.#fetch = new PackageFetch({
+      store,
+      log,
+      mostBytes,
+      want,
+      run,
+      isCurrent: (job) => job === this.#job,
+      tell: (job) => this.#tell(job),
+      staged: (job) => this.#install(job),
+      failed: (job, error) => this.#giveUp(job, error),
+    });
   }
 
   /**
@@ -121,16 +121,15 @@ export class PushReceiver {
     if (!job || payload.length === 0) return;
     try {
       if (announced) await this.#announced(announced, payload);
-      else await this.#segment(job, topic, payload);
+      else await this.#fetch.receive(job, topic, payload);
     } catch (error) {
-      if (isDiskFull(error)) this.#waitForRoom(job, error);
+      if (isDiskFull(error)) this.#fetch.waitForRoom(job, error);
       else await this.#giveUp(job, error);
     }
   }
 
   stop(): void {
-    this.#wants.stop();
-    clearTimeout(this.#roomTimer);
+    this.#fetch.stop();
     void this.#job?.incoming?.close().catch(() => undefined);
   }
 
@@ -143,7 +142,7 @@ export class PushReceiver {
         if (!isDiskFull(error)) throw error; // the key before is as good
       });
       this.#tell(same);
-      if (same.incoming && same === this.#job) this.#ask(same);
+      if (same === this.#job) this.#fetch.ask(same);
       return;
     }
     this.#subscribe(job);
@@ -181,7 +180,7 @@ export class PushReceiver {
       await this.parts.store.setOffer(job.offer);
       return await this.#install(job);
     }
-    await this.#fetch(job);
+    await this.#fetch.begin(job);
   }
 
   /** Of two pushes one wins; the other's publisher is told. Returns whether the newer one did. */
@@ -203,97 +202,28 @@ export class PushReceiver {
     return wins;
   }
 
-  /** Throws MODEL_DISK where the package exceeds the bound, and the file system's errors. */
-  async #fetch(job: PushJob): Promise<void> {
-    const { announcement, message } = job;
-    if (!announcement || !message) return;
-    const { store, mostBytes } = this.parts;
-    const { envelope, segments } = announcement;
-    const { size } = layoutOf(envelope, segments);
-    await store.dropStaged(); // another package, which the TA refused
-    await checkBound(store.directory, ['package', 'package.previous'], size, mostBytes());
-    await checkFree(store.directory, size);
-    const messages = { announcement: message, offer: job.offer };
-    job.incoming = await IncomingPackage.begin(this.folder, messages, envelope, segments);
-    this.#tell(job);
-    this.#ask(job);
-  }
-
-  async #segment(job: PushJob, topic: string, payload: Buffer): Promise<void> {
-    const { incoming } = job;
-    const index = job.topics.segmentOf(topic);
-    if (index === undefined || !incoming || !(await incoming.put(index, payload))) return;
-    this.#wants.answered();
-    const have = incoming.total - incoming.missing.length;
-    if (have % REPORT_EVERY === 0) this.#tell(job);
-    if (incoming.missing.length === 0) await this.#complete(job);
-  }
-
-  /** Nothing is lost: what is there stays, and the rest is asked for when there is room. */
-  #waitForRoom(job: PushJob, error: unknown): void {
-    if (job !== this.#job || job.trouble) return;
-    this.#wants.stop();
-    job.trouble = describeTrouble(error);
-    this.parts.log.warn('a model push waits for room on the disk', { reason: job.trouble.reason });
-    this.#tell(job);
-    this.#lookForRoom(job);
-  }
-
-  #lookForRoom(job: PushJob): void {
-    clearTimeout(this.#roomTimer);
-    this.#roomTimer = setTimeout(() => this.parts.run(() => this.#goOn(job)), ROOM_MS);
-  }
-
-  async #goOn(job: PushJob): Promise<void> {
-    const { incoming } = job;
-    if (job !== this.#job) return;
-    try {
-      if (incoming) await checkFree(this.folder, incoming.missingBytes);
-      else await this.#fetch(job);
-      job.trouble = undefined;
-      this.#tell(job);
-      if (incoming?.missing.length === 0) await this.#complete(job);
-      else this.#ask(job);
-    } catch (error) {
-      if (isDiskFull(error)) this.#lookForRoom(job);
-      else await this.#giveUp(job, error);
-    }
-  }
-
   /** Goes on where an earlier process stopped. */
   async #resume(roster: Roster): Promise<void> {
-    const left = await IncomingPackage.left(this.folder).catch(() => undefined);
+    const left = await IncomingPackage.left(this.#fetch.folder).catch(() => undefined);
     if (this.#job) return;
     // A power cut before anything was fetched, or after all of it was staged.
-    if (!left) return IncomingPackage.discard(this.folder);
+    if (!left) return IncomingPackage.discard(this.#fetch.folder);
     try {
       const job = new PushJob(left.offer, believeOffer(left.offer, roster));
       job.announcement = believeAnnouncement(left.announcement, roster);
       job.message = left.announcement;
       const { envelope, segments } = job.announcement;
-      job.incoming = await IncomingPackage.resume(this.folder, envelope, segments);
+      job.incoming = await IncomingPackage.resume(this.#fetch.folder, envelope, segments);
       this.#job = job;
       this.#subscribe(job);
       this.#tell(job);
-      if (job.incoming.missing.length === 0) await this.#complete(job);
-      else this.#ask(job);
+      await this.#fetch.goOn(job);
     } catch (error) {
-      if (this.#job && isDiskFull(error)) return this.#waitForRoom(this.#job, error);
+      if (this.#job && isDiskFull(error)) return this.#fetch.waitForRoom(this.#job, error);
       this.#job = undefined;
       this.parts.log.warn('an interrupted fetch cannot go on', { reason: (error as Error).message });
-      await IncomingPackage.discard(this.folder);
+      await IncomingPackage.discard(this.#fetch.folder);
     }
-  }
-
-  #ask(job: PushJob): void {
-    const { incoming } = job;
-    if (incoming) this.#wants.start(job.digest, () => incoming.missing);
-  }
-
-  async #complete(job: PushJob): Promise<void> {
-    this.#wants.stop();
-    await job.incoming?.finish(this.parts.store.stagedFile, this.parts.store.offerFile);
-    await this.#install(job);
   }
 
   async #install(job: PushJob): Promise<void> {
@@ -321,10 +251,7 @@ export class PushReceiver {
 
   async #leave(job: PushJob): Promise<void> {
     this.#unsubscribe(job);
-    if (!job.incoming) return;
-    this.#wants.stop();
-    await job.incoming.close();
-    await IncomingPackage.discard(this.folder);
+    await this.#fetch.drop(job);
   }
 
   async #giveUp(job: PushJob, error: unknown): Promise<void> {
