@@ -138,6 +138,14 @@ withMosquitto('a push over mosquitto', () => {
 
   /** Segments that the broker has passed on. */
   const passed = (): number => new Set(world.recorder.of(/\/segment\//).map(({ topic }) => topic)).size;
+  /** A search can take so long that the broker gives the recorder up: it is back when it hears itself. */
+  const recorded = async (topic: string, payload: Uint8Array): Promise<void> => {
+    const before = world.recorder.of(topic).length;
+    while (world.recorder.of(topic).length === before) {
+      await world.recorder.publish(topic, payload);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
   /** The publisher sends one segment after the other: with the `stops`-th held back it sends no other. */
   const holdBack = (stops: readonly number[]): void => {
     const seen = new Set<string>();
@@ -188,6 +196,7 @@ withMosquitto('a push over mosquitto', () => {
     searchEverything('before');
     const owner = publicLine(publicOf(world.home.ownerKeys));
     const device = ['--to', PREFIX, '--owner', owner, '--broker', network.url];
+    await recorded('listening', new Uint8Array(1));
     const push = run('--json', 'model', 'push', file(), ...device, '--timeout', '600');
     const { supervisor, client } = world.agent.teePids;
     if (supervisor === undefined || client === undefined) throw new Error('no TEE processes');
@@ -204,6 +213,7 @@ withMosquitto('a push over mosquitto', () => {
       expect(passed()).toBe(before);
       // It keeps the storage, and nothing of an open session goes through it.
       if (i === 1) process.kill(supervisor, 'SIGSTOP');
+      await recorded('listening', new Uint8Array(1));
       for (const deliver of network.release.splice(0)) deliver();
     }
     await until(installing, () => `${push.written.toString()}; ${world.report()}`, PATIENCE_MS);
@@ -293,11 +303,7 @@ withMosquitto('a push over mosquitto', () => {
       rmSync(path);
       expect({ name, found: new Set(found) }).toEqual({ name, found: all });
     }
-    await world.recorder.publish('planted', planted);
-    await until(
-      () => world.recorder.of('planted').length > 0,
-      () => 'the planted message',
-    );
+    await recorded('planted', planted);
     expect(secrets.in(world.recorder.of('planted')[0]?.payload ?? planted.subarray(0, 0))).toEqual(all);
     const { contentKey } = await readPackageFile(file());
     const tells = run('model', 'push', Buffer.from(contentKey).toString('base64url'));
