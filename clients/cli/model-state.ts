@@ -25,8 +25,9 @@ interface StateFlags extends GlobalOptions, BrokerFlags, OwnerFlags, TargetFlags
 interface ModelState {
   readonly prefix: string;
   readonly name?: string;
-  /** The device's own word; undefined: none was heard, or it is not signed by a device of the roster. */
+  /** The device's own word; undefined: `missing` says why. */
   readonly models?: DeviceModelStatus;
+  readonly missing?: string;
   /** What its agent says of the last push; nobody signs that. */
   readonly push?: unknown;
 }
@@ -87,9 +88,12 @@ const stateOf = async (
 };
 
 const readState = (prefix: string, trust: DeviceTrust, payload: Uint8Array | undefined): ModelState => {
-  const { device } = trust;
+  const { device, roster } = trust;
   const named = { prefix, ...(device && { name: device.name }) };
-  if (device === undefined || payload === undefined) return named;
+  if (roster === undefined)
+    return { ...named, missing: 'the broker has no roster of its owner - smart-zone owner roster --publish' };
+  if (device === undefined) return { ...named, missing: 'no device of the roster says hello there' };
+  if (payload === undefined) return { ...named, missing: 'it has not said which models it has' };
   try {
     const { signed, push } = JSON.parse(new TextDecoder().decode(payload)) as {
       signed?: unknown;
@@ -99,14 +103,15 @@ const readState = (prefix: string, trust: DeviceTrust, payload: Uint8Array | und
     const models = readModelStatus(word, device.hello);
     return { ...named, models, ...(push !== undefined && { push }) };
   } catch (error) {
-    if (isSmartZoneError(error) || error instanceof SyntaxError || error instanceof TypeError) return named;
+    if (isSmartZoneError(error) || error instanceof SyntaxError || error instanceof TypeError)
+      return { ...named, missing: 'what it says of its models is not signed by the device' };
     throw error;
   }
 };
 
-const describeState = ({ prefix, name, models }: ModelState): string => {
+const describeState = ({ prefix, name, models, missing }: ModelState): string => {
   const who = printable(name ?? prefix);
-  if (models === undefined) return `${who}: no word that is signed by a device of the roster`;
+  if (models === undefined) return `${who}: ${missing}`;
   return `${who}: ${describeModels(models).join('; ')}`;
 };
 

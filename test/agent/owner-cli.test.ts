@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Agent } from '../../agent/agent.js';
+import { Topics } from '../../protocol/topics.js';
 import { runCli, type CliResult } from '../support/cli.js';
 import { until } from '../support/party-fixture.js';
 import { taSourcesDigest } from '../support/ta-sources.js';
@@ -153,6 +154,20 @@ test('status names what is not as it should be', async () => {
   agent = await device.agent();
   await agent.start();
   await until(() => agent.isReady, 'the agent');
+});
+
+test('a broker that lost the roster: model status says so, and what mends it', async () => {
+  const models = (): Promise<CliResult> =>
+    runCli(home, ['model', 'status', '--to', NAME, '--timeout', '0.5', ...at()]);
+  expect(await models()).toMatchObject({ status: 0, out: expect.stringContaining('no model') as string });
+  const other = await device.link('a broker that forgets');
+  await other.publish(new Topics(PREFIX).roster, '', { retain: true });
+  expect(await models()).toMatchObject({
+    status: 1,
+    out: expect.stringContaining('smart-zone owner roster --publish') as string,
+  });
+  expect(await owner('roster', '--publish')).toMatchObject({ status: 0 });
+  expect(await models()).toMatchObject({ status: 0 });
 });
 
 test('rotate gives the device new keys', async () => {
