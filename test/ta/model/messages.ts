@@ -1,5 +1,5 @@
 /** Makes the real message of what the specification is told about it. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { signPackage, wrapFor } from '../../../clients/publisher/index.js';
 import { encodeDeterministic } from '../../../protocol/cbor.js';
 import type { Command } from '../../../protocol/codes.js';
@@ -71,10 +71,13 @@ const seenOf = ({ rosterVersion, modelSequence, ownerGeneration }: Seen): Seen =
 export class Maker {
   constructor(readonly registry: Registry) {}
 
-  /** Numbers a message and remembers it, so that it can come again. */
+  /** Numbers a message and remembers it, so that it can come again. The same said twice can be the same bytes (Ed25519). */
   #made(content: Content, bytes: Uint8Array, more: Partial<Made> = {}): Made {
-    const { made } = this.registry;
-    const it: Made = { message: { id: made.length + 1, content }, bytes, ...more };
+    const { made, ids } = this.registry;
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    const id = ids.get(digest) ?? made.length + 1;
+    ids.set(digest, id);
+    const it: Made = { message: { id, content }, bytes, ...more };
     made.push(it);
     return it;
   }

@@ -77,6 +77,8 @@ export class Registry {
   readonly nonces = new Map<string, { readonly bytes: Uint8Array }>();
   readonly channels = new Map<string, SensorEnd>();
   readonly made: Made[] = [];
+  /** Of messages, by the digest of their bytes. */
+  readonly ids = new Map<string, number>();
   /** Made and kept back: they come later than others, or never. */
   readonly held: Made[] = [];
   /** By digest. */
