@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { BUFFER, VERSION } from '../protocol/codes.js';
 import { Topics } from '../protocol/topics.js';
 import { BrokerLink } from './broker/link.js';
@@ -9,6 +10,7 @@ import { Inbox } from './flow/inbox.js';
 import { LabelOffers } from './flow/label-offers.js';
 import { Membership } from './flow/membership.js';
 import { Receipts } from './flow/receipts.js';
+import { RosterFile } from './flow/roster-file.js';
 import { SensorOffers } from './flow/sensor-offers.js';
 import { Sequence } from './flow/sequence.js';
 import { TaSession } from './flow/ta-session.js';
@@ -106,6 +108,7 @@ export class Agent {
       this.#hello,
       this.#sensorOffers,
       this.#labelOffers,
+      new RosterFile(join(config.models.directory, 'roster')),
       this.log,
     );
     this.#receipts = new Receipts(tee, link, labels, current, this.log);

@@ -7,6 +7,7 @@ import type { Log } from '../log.js';
 import type { TeeClient } from '../tee/client.js';
 import type { Hello } from './hello.js';
 import type { LabelOffers } from './label-offers.js';
+import type { RosterFile } from './roster-file.js';
 import type { SensorOffers } from './sensor-offers.js';
 
 /** What the owner says: statements (claim, reset) and the roster, and what follows from them. */
@@ -21,6 +22,7 @@ export class Membership {
     private readonly hello: Hello,
     private readonly sensorOffers: SensorOffers,
     private readonly labelOffers: LabelOffers,
+    private readonly file: RosterFile,
     private readonly log: Log,
   ) {}
 
@@ -67,6 +69,7 @@ export class Membership {
   /** The TA has restarted: it has what it stored, and may lack what came last. */
   async replay(): Promise<void> {
     this.#inForce = false;
+    this.#roster ??= await this.#remembered();
     await this.giveRoster();
   }
 
@@ -82,11 +85,30 @@ export class Membership {
     }
     this.#inForce = true;
     this.log.info('a roster is in force', { bytes: this.#roster.length });
+    await this.#remember(this.#roster);
     await this.hello.refresh();
     await this.sensorOffers.retryRefused();
     await this.labelOffers.retryRefused();
     await this.labelOffers.ensure((await this.tee.ping()).epoch);
     return true;
+  }
+
+  async #remembered(): Promise<Buffer | undefined> {
+    try {
+      return await this.file.read();
+    } catch (error) {
+      this.log.warn('the roster of before cannot be read', { reason: (error as Error).message });
+      return undefined;
+    }
+  }
+
+  /** Without it the next start waits for the broker's. */
+  async #remember(roster: Buffer): Promise<void> {
+    try {
+      await this.file.write(roster);
+    } catch (error) {
+      this.log.warn('the roster was not kept', { reason: (error as Error).message });
+    }
   }
 }
 

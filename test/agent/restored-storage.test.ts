@@ -121,6 +121,7 @@ const putBack = async (name?: string): Promise<void> => {
   process.kill(tee, 'SIGTERM');
   await ended(tee);
   rmSync(path('tee', 'storage'), { recursive: true });
+  rmSync(path('models', 'roster'), { force: true }); // the agent would give the TA what it lacks
   if (name !== undefined) cpSync(path(name), path('tee', 'storage'), { recursive: true });
   said = [];
   const before = toHex(hello.bootNonce);

@@ -17,6 +17,7 @@ import {
 import { packFaceModel } from '../../demo/household.js';
 import { toHex } from '../../protocol/bytes.js';
 import type { SigningKey } from '../../protocol/keys.js';
+import { Topics } from '../../protocol/topics.js';
 import { availableBrokers } from './brokers.js';
 import { PREFIX, theScenes, until, World } from './world.js';
 
@@ -194,14 +195,35 @@ describe.each(availableBrokers())('a push over %s', (broker) => {
     await expect(cli('push', file, '--roster', 'sensors', '--owner', owner)).rejects.toThrow('--roster');
   }, 60_000);
 
+  test('goes on at a broker that forgot the roster, with an agent that has started since', async () => {
+    const owner = publicOf(world.home.ownerKeys);
+    const seen = join(world.folder, 'publisher.seen.json');
+    const witness = (): Witness => Witness.open(seen, owner.kid);
+    expect((await push(sign(7), { witness: witness() })).targets).toMatchObject([{ state: 'committed' }]);
+    const link = await world.home.link('the broker itself');
+    const { roster } = new Topics(PREFIX);
+    let retained: Uint8Array | undefined;
+    await link.subscribe(roster, ({ payload }) => (retained ??= payload));
+    await until(
+      () => retained !== undefined,
+      () => 'the roster',
+    );
+    await link.publish(roster, '', { retain: true });
+    await world.agent.kill();
+    world.agent.restart();
+    expect((await push(sign(8), { witness: witness() })).targets).toMatchObject([{ state: 'committed' }]);
+    if (retained) await link.publish(roster, retained, { retain: true });
+    expect(await inForce()).toBe(toHex(sign(8).digest));
+  }, 60_000);
+
   test('the broker dies again and again: the push completes', async () => {
-    const result = await push(sign(7), {}, async () => {
+    const result = await push(sign(9), {}, async () => {
       for (let i = 0; i < 3; i += 1) {
         await new Promise((resolve) => setTimeout(resolve, 150));
         await world.broker.crash();
       }
     });
     expect(result.targets).toMatchObject([{ state: 'committed' }]);
-    expect(await inForce()).toBe(toHex(sign(7).digest));
+    expect(await inForce()).toBe(toHex(sign(9).digest));
   }, 90_000);
 });

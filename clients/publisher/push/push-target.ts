@@ -129,7 +129,15 @@ export class PushTarget {
 
   /** Nothing was heard for too long: it says why, if anything was heard at all. */
   giveUp(): void {
-    this.set('timed out', this.#code ?? 'TIMED_OUT', this.#reason);
+    this.set('timed out', this.#code ?? 'TIMED_OUT', this.#reason ?? this.#missing());
+  }
+
+  #missing(): string {
+    const { roster, device } = this.trust;
+    if (roster === undefined)
+      return 'the broker has no roster of its owner, who publishes it: smart-zone owner roster --publish';
+    if (device === undefined) return 'no hello of a device of the roster';
+    return `${device.name} ${this.wanted ? 'stopped asking for it' : 'asked for nothing of it'}: its agent's log says why`;
   }
 
   receiveStatus(payload: Uint8Array): void {
