@@ -152,7 +152,7 @@ async function checkDevice(
     ...(hello === undefined
       ? [fail('device', `no hello at ${prefix}: the agent has not reached its TEE`, LOOK_AT_AGENT)]
       : checkHello(environment, flags, hello, found.get(topics.roster))),
-    ...(model === undefined ? [] : [checkModel(new TextDecoder().decode(model))]),
+    ...(model === undefined ? [] : [checkModel(model)]),
   ];
 }
 
@@ -165,15 +165,31 @@ function checkAgent(state: Uint8Array | undefined, prefix: string): Finding {
       `nothing at ${prefix}: no agent has connected to this broker under that name`,
       LOOK_AT_AGENT,
     );
-  const text = new TextDecoder().decode(state);
-  if (text.includes('offline')) return fail('agent', text, LOOK_AT_AGENT);
-  return text.includes('online') ? ok('agent', text) : warn('agent', text, LOOK_AT_AGENT);
+  const { state: word, text } = readState(state);
+  if (word === 'offline') return fail('agent', text, LOOK_AT_AGENT);
+  return word === 'online' ? ok('agent', text) : warn('agent', text, LOOK_AT_AGENT);
 }
 
-function checkModel(status: string): Finding {
-  return /"state":"(active|loading)"/.test(status)
-    ? ok('model', status)
-    : warn('model', status, 'smart-zone model pack, wrap and install');
+function checkModel(status: Uint8Array): Finding {
+  const { state, text } = readState(status);
+  return state === 'active' || state === 'loading'
+    ? ok('model', text)
+    : warn('model', text, 'smart-zone model pack, wrap and install');
+}
+
+/** What an agent says of itself in JSON, for people: the state, and what else there is, without signatures. */
+function readState(message: Uint8Array): { readonly state: string | undefined; readonly text: string } {
+  const text = new TextDecoder().decode(message);
+  try {
+    const { state, ...more } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof state !== 'string') return { state: undefined, text: printable(text) };
+    const details = Object.entries(more)
+      .filter(([key]) => key !== 'signed')
+      .map(([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+    return { state, text: printable([state, ...details].join(', ')) };
+  } catch {
+    return { state: undefined, text: printable(text) };
+  }
 }
 
 function checkHello(
