@@ -7,7 +7,7 @@ test('an error says what happened, on what, and what to do', () => {
   expect(error).toMatchObject({
     code: 'NO_CHANNEL',
     number: Code.NO_CHANNEL,
-    fix: 'the sensor makes a new offer',
+    fix: 'none: the sensor makes a new offer',
   });
 });
 
