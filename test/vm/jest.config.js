@@ -6,7 +6,8 @@ export default {
   rootDir: '../..',
   testMatch: ['<rootDir>/test/vm/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
-  testTimeout: 600_000,
+  testTimeout: 1_800_000,
+  setupFilesAfterEnv: ['<rootDir>/test/vm/progress.ts'],
   bail: 1,
   maxWorkers: 1,
 };

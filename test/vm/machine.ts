@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Image } from './image.js';
@@ -10,24 +9,26 @@ export interface Outcome {
 }
 
 /** Boot, and every command: emulated machines are slow, waiting machines are not endless. */
-const BOOT_MS = 180_000;
-const COMMAND_MS = 180_000;
+const BOOT_MS = 600_000;
+const COMMAND_MS = 600_000;
 
-const kvmWorks = (): boolean => {
-  if (process.env['SMART_ZONE_VM_KVM'] !== '1') return false;
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-};
+/**
+ * What to try, in this order; what once failed is not tried again. Not every KVM is one: a nested one may refuse a processor's registers,
+ * or stop at the kernel's first instructions.
+ */
+const accelerators: (readonly string[])[] = [
+  ['-accel', 'kvm', '-cpu', 'host'],
+  ['-accel', 'kvm', '-cpu', 'host,arch-capabilities=off'],
+  ['-accel', 'tcg,thread=multi', '-cpu', 'max'],
+];
 
-/** A machine in QEMU, emulated (or with KVM where SMART_ZONE_VM_KVM=1 asks for it), with a root shell on its second serial line. */
+/** A machine in QEMU, with a root shell on its second serial line. */
 export class Machine {
   private received = '';
   private readonly waiting: ((line: string) => void)[] = [];
   private console = '';
+  /** What it was last asked to do, and did not answer in time: it has one shell, and hears nothing until that is over. */
+  private stuckWith: string | undefined;
 
   private constructor(
     private readonly qemu: ChildProcess,
@@ -37,30 +38,61 @@ export class Machine {
     qemu.stdout?.on('data', (data: Buffer) => (this.console = (this.console + data.toString()).slice(-4000)));
   }
 
-  /** Boots, and waits for its shell. */
-  static async boot({ disk, kernel, initrd }: Image, folder: string): Promise<Machine> {
+  /** Boots, and waits for its shell: with KVM where it works, otherwise in an emulator, which is ten times slower. */
+  static async boot(image: Image, folder: string): Promise<Machine> {
+    for (;;) {
+      const [accelerator, other] = accelerators;
+      if (accelerator === undefined) throw new Error('QEMU starts no machine here');
+      try {
+        return await Machine.#boot(image, folder, accelerator);
+      } catch (error) {
+        if (other === undefined) throw error;
+        console.log(`${accelerator.join(' ')} does not boot here: ${(error as Error).message}`);
+        accelerators.shift();
+      }
+    }
+  }
+
+  static async #boot(
+    { disk, kernel, initrd }: Image,
+    folder: string,
+    accelerator: readonly string[],
+  ): Promise<Machine> {
     const path = join(folder, `shell-${process.pid}.sock`);
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(path, resolve));
     const connected = new Promise<Socket>((resolve) => server.once('connection', resolve));
-    const machine = kvmWorks()
-      ? ['-accel', 'kvm', '-cpu', 'host']
-      : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
     const qemu = spawn(
       'qemu-system-x86_64',
       [
-        ...[...machine, '-m', '1536', '-smp', '2', '-display', 'none', '-no-reboot', '-nic', 'none'],
+        ...[...accelerator, '-m', '1536', '-smp', '2', '-display', 'none', '-no-reboot', '-nic', 'none'],
         ...['-kernel', kernel, '-initrd', initrd, '-append', 'root=/dev/vda rw console=ttyS0 panic=-1 quiet'],
         ...['-drive', `file=${disk},format=raw,if=virtio,cache=unsafe`],
         ...['-serial', 'stdio', '-chardev', `socket,id=shell,path=${path}`, '-serial', 'chardev:shell'],
       ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+      { stdio: ['ignore', 'pipe', 'pipe'] },
     );
-    const shell = await connected;
-    server.close();
-    const booted = new Machine(qemu, shell);
-    await booted.line(BOOT_MS, 'to boot');
-    return booted;
+    let complaints = '';
+    const failed = new Promise<never>((_resolve, reject) => {
+      const fail = (): void => reject(new Error(complaints.split('\n').slice(0, 2).join(' ')));
+      qemu.once('error', reject);
+      qemu.once('exit', fail);
+      qemu.stderr?.on('data', (data: Buffer) => {
+        complaints += data.toString();
+        if (complaints.includes('KVM internal error')) fail();
+      });
+    });
+    failed.catch(() => undefined); // it ends one day
+    try {
+      const booted = new Machine(qemu, await Promise.race([connected, failed]));
+      await Promise.race([booted.line(BOOT_MS, 'to boot'), failed]);
+      return booted;
+    } catch (error) {
+      qemu.kill('SIGKILL');
+      throw error;
+    } finally {
+      server.close();
+    }
   }
 
   /** Runs a bash command as root. */
@@ -96,6 +128,16 @@ export class Machine {
     await ended;
   }
 
+  /** Runs a command that ends the machine, and waits until it has ended. */
+  async last(command: string, mostMs = COMMAND_MS): Promise<void> {
+    const ended = new Promise<undefined>((resolve) => this.qemu.once('exit', () => resolve(undefined)));
+    this.shell.write(`${Buffer.from(command).toString('base64')}\n`);
+    const answered = this.line(mostMs, command);
+    const answer = await Promise.race([ended, answered]);
+    if (answer !== undefined) throw new Error(`${command}\ndid not end the machine:\n${answer}`);
+    answered.catch(() => undefined);
+  }
+
   /** The plug is pulled. */
   async cut(): Promise<void> {
     if (this.qemu.exitCode !== null || this.qemu.signalCode !== null) return;
@@ -114,8 +156,11 @@ export class Machine {
   }
 
   private line(mostMs: number, what: string): Promise<string> {
+    if (this.stuckWith !== undefined)
+      return Promise.reject(new Error(`it never answered: ${this.stuckWith}`));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
+        this.stuckWith = what;
         reject(new Error(`${what}: nothing for ${mostMs / 1000} s. The console ends with:\n${this.console}`));
       }, mostMs);
       this.waiting.push((line) => {
