@@ -17,7 +17,7 @@ export class RosterFile {
     }
   }
 
-  /** Durable, and whole at any time. */
+  /** Whole at any time; a power cut may leave the one before. */
   async write(roster: Buffer): Promise<void> {
     if ((await this.read())?.equals(roster) !== true) await writeDurably(this.path, roster);
   }
