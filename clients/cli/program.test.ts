@@ -220,6 +220,30 @@ describe('with a broker', () => {
     expect(await cli('sensor', 'send', ...common, raw)).toMatchObject({ status: 65 });
   });
 
+  test('sensor send --timeout: a device may take over half a minute for a frame, and is asked once', async () => {
+    await fixture.retain(topics.roster, fixture.roster(1, device));
+    await fixture.retain(topics.hello, device.hello());
+    const { kid, publicKey } = fixture.sensor.signing;
+    const offers: Offer[] = [];
+    let frames = 0;
+    await fixture.adversary.subscribe(topics.sensorOffer(kid), ({ payload }) => {
+      offers.push(device.openOffer(payload, publicKey));
+    });
+    await fixture.adversary.subscribe(topics.sensorFrame(kid), ({ payload }) => {
+      const offer = offers.at(-1);
+      if (offer === undefined) return;
+      const { number } = device.openFrame(payload, offer, kid);
+      frames++;
+      setTimeout(() => void fixture.retain(topics.sensorReceipt(kid), device.receipt(offer, number)), 32_000);
+    });
+    const raw = join(home, 'frame.raw');
+    writeFileSync(raw, Uint8Array.of(1, 2, 3, 4));
+    const sent = await cli('--json', 'sensor', 'send', ...common, '--timeout', '140', '--raw', raw);
+    expect(parsed(sent.out)).toEqual({ frames: 1, receipted: 1, dropped: 0, queued: 0 });
+    expect(sent.status).toBe(0);
+    expect({ offers: offers.length, frames }).toEqual({ offers: 1, frames: 1 });
+  }, 60_000);
+
   test('sensor send without a device: temporary, and it says what is missing', async () => {
     const raw = join(home, 'frame.raw');
     writeFileSync(raw, Uint8Array.of(1));

@@ -16,6 +16,7 @@ import {
   readWav,
   SensorClient,
   type Fit,
+  type SensorOptions,
   type SourcePicture,
 } from '../sensor/index.js';
 import {
@@ -47,6 +48,8 @@ interface SensorFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags,
   readonly zone?: string;
 }
 
+/** The part of --timeout that a device may take for one frame. */
+const TIMEOUT_PER_FRAME = 1 / 4;
 /** Fewer than the agent queues by default: it would drop the oldest. */
 const MOST_WAITING = 12;
 
@@ -63,7 +66,7 @@ function sensorCommand(parent: Command, usage: string, description: string): Com
     .option('--raw', "standard input or files hold frames in the device's own input format, not pictures")
     .option(
       '--timeout <seconds>',
-      'how long to wait for the device and for receipts',
+      'how long to wait for the device and for receipts; send lets a device take a quarter of it for a frame',
       numberOption('--timeout', 0.1, 3600),
       30,
     );
@@ -123,7 +126,7 @@ async function run(command: Command, stream: boolean): Promise<void> {
       ...destination(environment, flags),
       seenPath: seenPath(keys.path),
       fit: flags.fit as Fit,
-      ...(stream ? {} : { queueCapacity: 1024 }),
+      ...(stream ? {} : patience(flags.timeout)),
     });
     const shape = await client.ready(flags.timeout * 1000);
     const taker = flags.zone === undefined ? (client.device?.name ?? '') : `zone ${flags.zone}`;
@@ -148,6 +151,20 @@ async function run(command: Command, stream: boolean): Promise<void> {
     await client?.close();
     await environment.close();
   }
+}
+
+/**
+ * `send` gives a frame up when --timeout is over, not before, and leaves a slow device alone with it: a frame in a new channel would
+ * take the receipt of the one that it is at.
+ * @param timeout seconds
+ */
+function patience(timeout: number): Partial<SensorOptions> {
+  return {
+    queueCapacity: 1024,
+    maxAge: 1000 * Math.max(30, timeout),
+    frameExpiry: Math.ceil(Math.max(30, timeout)),
+    offerAgainAfter: 1000 * Math.max(10, timeout * TIMEOUT_PER_FRAME),
+  };
 }
 
 /** A device that only the environment names gives way to a zone that was asked for. */
