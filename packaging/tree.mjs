@@ -15,6 +15,7 @@ import {
 import { spawnSync } from 'node:child_process';
 import { dirname, extname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { deadLinks } from './links.mjs';
 import { manual } from './manual.mjs';
 import { PRODUCTS } from './native.mjs';
 
@@ -24,6 +25,18 @@ const { DEBFULLNAME = 'Smart-Zone authors', DEBEMAIL = 'smart-zone@example.org' 
 const MAINTAINER = `${DEBFULLNAME} <${DEBEMAIL}>`;
 const HOME = 'usr/lib/smart-zone';
 const DOC = `usr/share/doc/${NAME}`;
+/** Besides docs/ and examples/. */
+const DOCUMENTS = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'SECURITY.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'bench/README.md',
+  'systemd/README.md',
+  'node-red-contrib-smart-zone/README.md',
+  'config/rules.schema.json',
+];
 
 /** In modules: documentation, types, sources and tests that nothing loads. */
 const UNUSED_FILES =
@@ -199,9 +212,12 @@ export const layOut = ({ root, tree, native, modules, program, arch, version, ta
   writeText(at(DOC, 'copyright'), copyright(root, modules, licences));
   writeText(at(DOC, 'changelog.gz'), gzipped(readFileSync(join(root, 'CHANGELOG.md'))));
   writeText(at(DOC, 'changelog.Debian.gz'), gzipped(debianChangelog(version)));
-  const docs = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
-  for (const file of ['README.md', 'SECURITY.md', 'ARCHITECTURE.md', 'config/rules.schema.json', ...docs])
-    copy(join(root, file), `${DOC}/${file}`);
+  const whole = ['docs', 'examples'].flatMap((folder) =>
+    readdirSync(join(root, folder)).map((name) => `${folder}/${name}`),
+  );
+  for (const file of [...DOCUMENTS, ...whole]) copy(join(root, file), `${DOC}/${file}`);
+  const dead = deadLinks(at(DOC), filesBelow(at(DOC)));
+  if (dead.length > 0) throw new Error(`links that lead nowhere in the package: ${dead.join(', ')}`);
   copy(join(root, 'config/example.json'), `${DOC}/examples/agent.json`);
   copy(join(root, 'packaging/debian/lintian-overrides'), `usr/share/lintian/overrides/${NAME}`);
 

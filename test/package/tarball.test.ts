@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../agent/package-root.js';
+import { deadLinks } from '../../packaging/links.mjs';
 
 const root = packageRoot();
 let folder: string;
@@ -78,6 +79,16 @@ test('it has what is documented, with types, and neither tests nor native produc
   expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'protocol/smart-zone.cddl']));
   expect(
     files.filter((path) => /\.test\.|^test\/|^dist\/(test|demo|bench)\/|\.(node|so|gyp|c|h|cc)$/.test(path)),
+  ).toEqual([]);
+});
+
+test('links in its documents lead to what is in it', () => {
+  expect(files.filter((path) => path.endsWith('.md')).length).toBeGreaterThan(10);
+  expect(
+    deadLinks(
+      installed(),
+      files.map((path) => installed(path)),
+    ),
   ).toEqual([]);
 });
 
