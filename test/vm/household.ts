@@ -59,8 +59,8 @@ smart-zone model install faces.szm --directory /var/lib/smart-zone/models
 `;
 
 /**
- * One picture to the device, one label back: what it names, and the digest of the model that did. The picture goes off once the rules
- * host is there, as the broker's log says (which does not grow on a full disk).
+ * One picture to the device, one label back: what it names (faces; footwear, once the larger model is there), and the digest of the
+ * model that did. The picture goes off once the rules host is there, as the broker's log says (which does not grow on a full disk).
  */
 export const LABEL = `${CLIENT}
 there() { grep -c "as smart-zone-rules" /var/log/mosquitto/mosquitto.log; }
@@ -78,7 +78,7 @@ smart-zone sensor send --device porch --timeout 300 /srv/sample1.jpg || {
 for i in $(seq 60); do kill -0 $watcher 2> /dev/null || break; sleep 1; done
 kill $watcher 2> /dev/null
 cat /run/label /run/watch
-grep -Eqi "face|person" /run/label
+grep -q '"detections":\\[{' /run/label
 `;
 
 /** A model of 19 MiB, which MediaPipe's objectron has: its push takes a while. Each run packs the next one. */
