@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { appraise, parsePolicy, readPolicy, type Evidence } from './index.js';
@@ -99,9 +99,13 @@ test.each([
 
 test('a file that is not there', () => {
   const folder = mkdtempSync(join(tmpdir(), 'smart-zone-policy-'));
-  expect(() => readPolicy(join(folder, 'none.yaml'))).toThrow('none.yaml');
-  writeFileSync(join(folder, 'p.json'), '{"level": "software"}');
-  expect(readPolicy(join(folder, 'p.json'))).toEqual({ level: 0, items: new Map() });
+  try {
+    expect(() => readPolicy(join(folder, 'none.yaml'))).toThrow('none.yaml');
+    writeFileSync(join(folder, 'p.json'), '{"level": "software"}');
+    expect(readPolicy(join(folder, 'p.json'))).toEqual({ level: 0, items: new Map() });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a roster of earlier owner keys is older than any of the present ones, whatever its version', () => {

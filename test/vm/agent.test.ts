@@ -16,9 +16,10 @@ const show = (property: string): string => `systemctl show --value --property=${
 (missing === undefined ? describe : describe.skip)('the package on Debian 13', () => {
   let image: Image;
   let machine!: Machine;
-  const scratch = mkdtempSync(join(tmpdir(), 'smart-zone-vm-test-'));
+  let scratch: string;
 
   beforeAll(async () => {
+    scratch = mkdtempSync(join(tmpdir(), 'smart-zone-vm-test-'));
     mkdirSync(folder, { recursive: true });
     const older = join(scratch, 'older.deb');
     const deb = join(scratch, 'new.deb');

@@ -42,11 +42,12 @@ const patternOf = (shown: readonly string[]): RegExp =>
 
 (missing === undefined ? describe : describe.skip)('the first label', () => {
   const steps = stepsOf(readFileSync(join(root, 'docs/first-label.md'), 'utf8'));
-  const scratch = mkdtempSync(join(tmpdir(), 'smart-zone-vm-first-'));
+  let scratch: string;
   let image: Image;
   let machine: Machine;
 
   beforeAll(async () => {
+    scratch = mkdtempSync(join(tmpdir(), 'smart-zone-vm-first-'));
     mkdirSync(folder, { recursive: true });
     image = makeImage(folder, [makePackage(), MODEL, PICTURE]);
     machine = await Machine.boot(image, scratch);
