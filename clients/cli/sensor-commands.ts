@@ -48,7 +48,7 @@ interface SensorFlags extends GlobalOptions, BrokerFlags, DeviceFlags, KeyFlags,
   readonly zone?: string;
 }
 
-/** The part of --timeout that a device may take for one frame. */
+/** The part of --timeout that a device may take for one frame, where that is more than by default. */
 const TIMEOUT_PER_FRAME = 1 / 4;
 /** Fewer than the agent queues by default: it would drop the oldest. */
 const MOST_WAITING = 12;
@@ -66,7 +66,7 @@ function sensorCommand(parent: Command, usage: string, description: string): Com
     .option('--raw', "standard input or files hold frames in the device's own input format, not pictures")
     .option(
       '--timeout <seconds>',
-      'how long to wait for the device and for receipts; send lets a device take a quarter of it for a frame',
+      'how long to wait for the device and for receipts; with send a device may take a quarter of it for a frame, or 10 s',
       numberOption('--timeout', 0.1, 3600),
       30,
     );
